@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use forebay_core::channel::ErrorCode;
 use forebay_core::lineup::catchup::Stretch;
+use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt as _, StreamExt as _};
 use http::{HeaderMap, StatusCode};
@@ -21,7 +22,7 @@ use url::Url;
 use crate::input::provider_archive::{ArchiveAnswer, ArchiveClient};
 use crate::input::{Error, SocketGuard};
 use crate::model::{Channel, Source};
-use crate::providers::{Claim, LeaseHandle, Providers, Purpose};
+use crate::providers::{Claim, Providers, Purpose};
 
 /// How long a server may take until its answer begins: archives are on disks that may sleep, and
 /// players give up soon behind that.
@@ -55,6 +56,8 @@ pub struct Wanted {
     pub needs_end: bool,
     /// `Range` and `If-Range`, as the viewer's player has sent them.
     pub headers: HeaderMap,
+    /// Lives as long as any socket that is opened for it.
+    pub hold: SocketGuard,
 }
 
 /// What a provider sends.
@@ -65,6 +68,9 @@ pub struct Playback {
     pub headers: HeaderMap,
     /// The bytes. Dropping them closes the connection.
     pub bytes: BoxStream<'static, io::Result<Bytes>>,
+    /// Completes when the connection is needed for a channel that matters more: the bytes must be
+    /// dropped then.
+    pub needed: BoxFuture<'static, ()>,
 }
 
 /// Why nothing is sent.
@@ -129,14 +135,14 @@ impl ProviderArchives {
         };
         let lease = self.providers.claim(source.provider.as_ref(), claim).await?;
         let handle = lease.handle();
-        let answer = self.client.open(source, url, &wanted.headers, SocketGuard::new(lease));
+        let answer = self.client.open(source, url, &wanted.headers, SocketGuard::new((lease, wanted.hold.clone())));
         let answer = tokio::select! {
             answer = timeout(ANSWER_TIMEOUT, answer) => answer.map_err(|_| Error::ConnectTimeout)??,
             // Only what has a provider is ever asked to yield.
             () = handle.yielded() => return Err(self.taken(source)),
         };
         let ArchiveAnswer { status, headers, bytes } = answer;
-        Ok(Playback { status, headers, bytes: guarded(bytes, &handle) })
+        Ok(Playback { status, headers, bytes: guarded(bytes), needed: handle.yielded().boxed() })
     }
 
     /// Its connection was needed for a channel that matters more.
@@ -160,35 +166,24 @@ fn address(source: &Source, stretch: Stretch, needs_end: bool) -> Option<Url> {
     fits.then(|| archive.address(live, stretch)?.parse().ok())?
 }
 
-/// The bytes, until they do not come any more, are too many, or have to make room.
-fn guarded(
-    bytes: BoxStream<'static, Result<Bytes, Error>>,
-    lease: &LeaseHandle,
-) -> BoxStream<'static, io::Result<Bytes>> {
-    let yielded = lease.yielded().boxed();
-    let state = Some((bytes, yielded, 0_u64));
+/// The bytes, until they do not come any more or are too many.
+fn guarded(bytes: BoxStream<'static, Result<Bytes, Error>>) -> BoxStream<'static, io::Result<Bytes>> {
     let next = |state: Option<_>| async move {
-        let (mut bytes, mut yielded, sent): (BoxStream<'static, _>, _, u64) = state?;
-        let next = tokio::select! {
-            // A connection that is asked for is closed at once, whatever has come.
-            biased;
-            () = &mut yielded => return Some((Err(io::Error::other("the provider's connection is needed")), None)),
-            next = timeout(STALL_TIMEOUT, bytes.next()) => next,
-        };
-        let next: Result<Bytes, Error> = match next {
+        let (mut bytes, sent): (BoxStream<'static, _>, u64) = state?;
+        let next: Result<Bytes, Error> = match timeout(STALL_TIMEOUT, bytes.next()).await {
             Ok(next) => next?,
             Err(_) => Err(Error::Stalled),
         };
         match next {
             Ok(next) if sent.saturating_add(next.len() as u64) <= MAX_BYTES => {
                 let sent = sent + next.len() as u64;
-                Some((Ok(next), Some((bytes, yielded, sent))))
+                Some((Ok(next), Some((bytes, sent))))
             }
             Ok(_) => Some((Err(io::Error::other("the archive does not end")), None)),
             Err(error) => Some((Err(io::Error::other(error)), None)),
         }
     };
-    stream::unfold(state, next).boxed()
+    stream::unfold(Some((bytes, 0)), next).boxed()
 }
 
 impl fmt::Debug for Playback {

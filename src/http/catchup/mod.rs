@@ -11,6 +11,7 @@
 mod asked;
 mod in_parts;
 mod kept;
+mod playback;
 mod provider;
 mod stretch;
 
@@ -26,6 +27,7 @@ use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
 use self::asked::Asked;
+pub(super) use self::playback::Turns;
 use self::stretch::Stretch;
 use super::State;
 use super::auth::WayUp;

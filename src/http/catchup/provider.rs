@@ -3,21 +3,17 @@
 //! It costs a connection of the provider for as long as it is sent, and counts as a viewer like
 //! what is kept here. Whether it has a length and ranges is up to the provider.
 
-use std::io;
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
-use bytes::Bytes;
 use forebay_relay::channel::Feed;
 use forebay_relay::model::Channel;
-use forebay_relay::provider_archives::{NoPlayback, Playback, Wanted};
-use futures_util::StreamExt as _;
-use futures_util::stream::{self, BoxStream};
+use forebay_relay::provider_archives::{NoPlayback, Wanted};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use jiff::Timestamp;
 
 use super::asked::Asked;
+use super::playback::{self, Turn};
 use super::stretch::Stretch;
 use crate::accounts::Title;
 use crate::http::State;
@@ -43,21 +39,32 @@ pub(super) async fn file(
         return Ok((described(), no_body()).into_response());
     }
     let viewer = admit(state, channel, client).await?;
+    let Turn { replaced, hold } = tokio::select! {
+        biased;
+        () = viewer.ended() => return Err(ended(state, channel, client)),
+        turn = viewer.turns.take() => turn.ok_or_else(overtaken)?,
+    };
     let wanted = Wanted {
         stretch: stretch.of_provider(Timestamp::now().as_second()),
         priority: client.watching.watcher.priority(),
         needs_end,
         headers: range_of(headers),
+        hold,
     };
     let opened = tokio::select! {
         biased;
         () = viewer.ended() => return Err(ended(state, channel, client)),
+        () = replaced.cancelled() => return Err(overtaken()),
         opened = state.archives.open(channel, &wanted) => opened,
     };
+    // Only sockets hold the turn from now on.
+    drop(wanted);
     match opened {
-        Ok(Playback { status, headers, bytes }) => {
+        Ok(mut playback) => {
             state.tally.note(Count::ArchivesSent);
-            Ok((status, headers, described(), body(bytes, viewer)).into_response())
+            let (status, headers) = (playback.status, std::mem::take(&mut playback.headers));
+            let body = playback::body(state, playback, viewer, replaced);
+            Ok((status, headers, described(), body).into_response())
         }
         Err(why) => {
             // Nothing was sent, so nobody is to be waited for.
@@ -82,6 +89,12 @@ pub(super) async fn admit(
 fn ended(state: &State, channel: &Channel, client: &Client) -> ApiError {
     let id = channel.id.as_str();
     state.audience.presence.away(client, id).map_or_else(|| ApiError::not_allowed(id), ApiError::ended)
+}
+
+/// A player has one archive at a time, the one that it asked for last.
+fn overtaken() -> ApiError {
+    let message = "a later request of the same player has taken the place of this one";
+    ApiError::new(StatusCode::CONFLICT, "overtaken", message)
 }
 
 fn refusal(state: &State, stretch: Stretch, why: &NoPlayback) -> ApiError {
@@ -124,28 +137,6 @@ fn range_of(headers: &HeaderMap) -> HeaderMap {
 fn is_one(range: &HeaderValue) -> bool {
     let range = range.to_str().ok().and_then(|range| range.trim().strip_prefix("bytes="));
     range.is_some_and(|range| range.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-'))
-}
-
-fn body(bytes: BoxStream<'static, io::Result<Bytes>>, viewer: Arc<FilmViewer>) -> Body {
-    Body::from_stream(stream::unfold(Some((bytes, viewer)), |state| async move {
-        let (mut bytes, viewer) = state?;
-        let next = tokio::select! {
-            biased;
-            () = viewer.ended() => Some(Err(io::Error::other("the viewer may not go on"))),
-            // An archive may have no end.
-            () = viewer.closed() => Some(Err(io::Error::other("the server ends"))),
-            next = bytes.next() => next,
-        };
-        match next {
-            Some(Ok(next)) => Some((Ok(next), Some((bytes, viewer)))),
-            Some(Err(error)) => Some((Err(error), None)),
-            None => {
-                // A slow line may take longer for the end than a viewer is waited for.
-                viewer.touch();
-                None
-            }
-        }
-    }))
 }
 
 #[cfg(test)]
