@@ -131,7 +131,7 @@ impl ProviderArchives {
             // back in time has just left it, and its connection is then given up for this.
             channel: channel.id.past(),
             priority: channel.priority.saturating_add(wanted.priority),
-            purpose: Purpose::Active,
+            purpose: Purpose::Archive,
         };
         let lease = self.providers.claim(source.provider.as_ref(), claim).await?;
         let handle = lease.handle();
