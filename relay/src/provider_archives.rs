@@ -4,12 +4,15 @@
 //! far. Each costs a connection of its provider like any other, for as long as a viewer is sent
 //! something, and gives it up where a channel that matters more needs it.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use forebay_core::channel::ErrorCode;
+use forebay_core::failover::SourceId;
 use forebay_core::lineup::catchup::Stretch;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
@@ -19,14 +22,25 @@ use tokio::time::timeout;
 use tracing::{info, warn};
 use url::Url;
 
+use crate::input::byte_range::RangeRequest;
 use crate::input::provider_archive::{ArchiveAnswer, ArchiveClient};
 use crate::input::{Error, SocketGuard};
-use crate::model::{Channel, Source};
+use crate::model::{Channel, ChannelId, Source};
 use crate::providers::{Claim, Providers, Purpose};
 
 /// How long a server may take until its answer begins: archives are on disks that may sleep, and
 /// players give up soon behind that.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long the whole opening may take, with all sources that are asked: players wait no longer.
+const OPENING_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// For how long the source is asked first that has delivered last: a player that seeks comes back
+/// within minutes, and wants more of the same file.
+const MEMORY: Duration = Duration::from_mins(10);
+
+/// Channels of which that is remembered: some hundred kilobytes.
+const MAX_REMEMBERED: usize = 1000;
 
 /// How long nothing may come behind the beginning. A viewer who takes nothing does not count.
 const STALL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -43,6 +57,8 @@ const MAX_BYTES: u64 = 1 << 40;
 pub struct ProviderArchives {
     client: ArchiveClient,
     providers: Providers,
+    /// Which source has delivered last, by channel, and when.
+    delivered: Arc<Mutex<HashMap<ChannelId, (SourceId, Instant)>>>,
 }
 
 /// What somebody wants to see.
@@ -54,8 +70,8 @@ pub struct Wanted {
     pub priority: i32,
     /// Whether only those archives will do whose address says where the stretch ends.
     pub needs_end: bool,
-    /// `Range` and `If-Range`, as the viewer's player has sent them.
-    pub headers: HeaderMap,
+    /// The range that the viewer's player asks for, if it does not ask for all.
+    pub range: Option<RangeRequest>,
     /// Lives as long as any socket that is opened for it.
     pub hold: SocketGuard,
 }
@@ -87,19 +103,34 @@ pub enum NoPlayback {
 impl ProviderArchives {
     /// Asks by connections of these providers.
     pub fn new(providers: Providers) -> Self {
-        Self { client: ArchiveClient::new(), providers }
+        Self { client: ArchiveClient::new(), providers, delivered: Arc::default() }
     }
 
     /// Opens what the first provider has that sends anything.
     pub async fn open(&self, channel: &Channel, wanted: &Wanted) -> Result<Playback, NoPlayback> {
+        let opened = timeout(OPENING_TIMEOUT, self.open_any(channel, wanted)).await;
+        opened.unwrap_or_else(|_| {
+            warn!(channel = %channel.id, "no archive in time");
+            Err(NoPlayback::Failed(Error::ConnectTimeout.code()))
+        })
+    }
+
+    async fn open_any(&self, channel: &Channel, wanted: &Wanted) -> Result<Playback, NoPlayback> {
         let mut last = NoPlayback::None;
         let found = channel.sources.iter().enumerate().filter_map(|(at, source)| {
             let url = address(source, wanted.stretch, wanted.needs_end)?;
             Some((at, source, url))
         });
-        for (at, source, url) in found.take(MAX_ASKED) {
+        let mut found: Vec<_> = found.collect();
+        let delivered = self.delivered(&channel.id);
+        // Stable: the others keep their order.
+        found.sort_by_key(|(_, source, _)| Some(source.id) != delivered);
+        // Another provider has another file, in which the rest of this one cannot be found.
+        found.truncate(if wanted.is_from_start() { MAX_ASKED } else { 1 });
+        for (at, source, url) in found {
             match self.open_at(channel, source, &url, wanted).await {
                 Ok(playback) => {
+                    self.note_delivered(channel, source);
                     info!(channel = %channel.id, source = at, "archive of the provider opened");
                     return Ok(playback);
                 }
@@ -135,7 +166,12 @@ impl ProviderArchives {
         };
         let lease = self.providers.claim(source.provider.as_ref(), claim).await?;
         let handle = lease.handle();
-        let answer = self.client.open(source, url, &wanted.headers, SocketGuard::new((lease, wanted.hold.clone())));
+        let answer = self.client.open(
+            source,
+            url,
+            wanted.range.as_ref(),
+            SocketGuard::new((lease, wanted.hold.clone())),
+        );
         let answer = tokio::select! {
             answer = timeout(ANSWER_TIMEOUT, answer) => answer.map_err(|_| Error::ConnectTimeout)??,
             // Only what has a provider is ever asked to yield.
@@ -145,10 +181,35 @@ impl ProviderArchives {
         Ok(Playback { status, headers, bytes: guarded(bytes), needed: handle.yielded().boxed() })
     }
 
+    /// The source of the channel that has delivered lately.
+    fn delivered(&self, channel: &ChannelId) -> Option<SourceId> {
+        let delivered = self.delivered.lock().unwrap_or_else(PoisonError::into_inner);
+        let (source, at) = delivered.get(channel)?;
+        (at.elapsed() < MEMORY).then_some(*source)
+    }
+
+    fn note_delivered(&self, channel: &Channel, source: &Source) {
+        let mut delivered = self.delivered.lock().unwrap_or_else(PoisonError::into_inner);
+        if delivered.len() >= MAX_REMEMBERED {
+            delivered.retain(|_, (_, at)| at.elapsed() < MEMORY);
+        }
+        // Where there are too many, their sources are asked in their order.
+        if delivered.len() < MAX_REMEMBERED || delivered.contains_key(&channel.id) {
+            delivered.insert(channel.id.clone(), (source.id, Instant::now()));
+        }
+    }
+
     /// Its connection was needed for a channel that matters more.
     fn taken(&self, source: &Source) -> Error {
         let provider = source.provider.as_ref();
         provider.map_or(Error::ConnectTimeout, |id| self.providers.no_connection_yet(id).into())
+    }
+}
+
+impl Wanted {
+    /// Whether the beginning is wanted, if not all of it.
+    pub fn is_from_start(&self) -> bool {
+        self.range.as_ref().is_none_or(|asked| asked.range.is_from_start())
     }
 }
 

@@ -131,7 +131,15 @@ impl Viewers {
         let until = Mutex::new(Instant::now() + SILENCE);
         let shared = Arc::clone(&self.0);
         let stay = state.audience.presence.enter(client, title.id().into(), how, seat);
-        let viewer = Arc::new(FilmViewer { shared, rate, household, until, turns: Turns::default(), _place: place, stay });
+        let viewer = Arc::new(FilmViewer {
+            shared,
+            rate,
+            household,
+            until,
+            turns: Turns::default(),
+            _place: place,
+            stay,
+        });
         all.insert(key, Arc::clone(&viewer));
         Ok(viewer)
     }
