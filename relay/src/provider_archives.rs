@@ -82,6 +82,8 @@ pub struct Playback {
     pub status: StatusCode,
     /// See [`ArchiveAnswer`].
     pub headers: HeaderMap,
+    /// Which source of the channel sends it.
+    pub source: SourceId,
     /// The bytes. Dropping them closes the connection.
     pub bytes: BoxStream<'static, io::Result<Bytes>>,
     /// Completes when the connection is needed for a channel that matters more: the bytes must be
@@ -178,7 +180,13 @@ impl ProviderArchives {
             () = handle.yielded() => return Err(self.taken(source)),
         };
         let ArchiveAnswer { status, headers, bytes } = answer;
-        Ok(Playback { status, headers, bytes: guarded(bytes), needed: handle.yielded().boxed() })
+        Ok(Playback {
+            status,
+            headers,
+            source: source.id,
+            bytes: guarded(bytes),
+            needed: handle.yielded().boxed(),
+        })
     }
 
     /// The source of the channel that has delivered lately.

@@ -129,7 +129,7 @@ pub(super) async fn watch_by_hls<N: Naming>(
     match Stretch::of_query(&query) {
         Some(stretch) if method == Method::HEAD => {
             // The same refusals as for `GET`.
-            let stretch = stretch?;
+            let (channel, stretch) = (&without_disabled(&state, channel), stretch?);
             Keeper::of(&state, channel, stretch)?.in_parts(channel, stretch)?;
             Ok(hls::head_playlist(named).into_response())
         }
@@ -192,6 +192,13 @@ impl Keeper {
     }
 }
 
+/// The channel with those of its sources alone that may be asked.
+fn without_disabled(state: &State, channel: &Channel) -> Channel {
+    let (disabled, mut channel) = (state.channels.disabled_sources(channel), channel.clone());
+    channel.sources.retain(|source| !disabled.contains(&source.id));
+    channel
+}
+
 /// A stretch of a channel as one file of MPEG-TS, or the range of it that was asked for. The
 /// channel is one that whoever asks may watch.
 async fn file(
@@ -211,6 +218,7 @@ async fn file_of(
     needs_end: bool,
     asked: Asked<'_>,
 ) -> Result<Response, ApiError> {
+    let channel = &without_disabled(state, channel);
     let here = match Keeper::of(state, channel, stretch)? {
         Keeper::Us(excerpt) => return kept::file(state, channel, excerpt, asked).await,
         Keeper::Provider { here } => here,
@@ -236,6 +244,7 @@ async fn playlist(
     headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
     state.tally.note(Count::Playlists);
+    let channel = &without_disabled(state, channel);
     match Keeper::of(state, channel, stretch)?.in_parts(channel, stretch)? {
         Keeper::Provider { .. } => in_parts::playlist(state, channel, stretch, client).await,
         Keeper::Us(_) => kept::playlist(state, channel, stretch, client, headers).await,

@@ -68,7 +68,7 @@ pub(super) async fn file(
         Ok(mut playback) => {
             state.tally.note(Count::ArchivesSent);
             let (status, headers) = (playback.status, std::mem::take(&mut playback.headers));
-            let body = playback::body(state, playback, viewer, replaced);
+            let body = playback::body(state, &channel.id, playback, viewer, replaced);
             Ok(Ok((status, headers, described(), body).into_response()))
         }
         Err(why) => {
