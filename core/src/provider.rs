@@ -3,13 +3,17 @@
 //!
 //! A claim is granted at once where a connection is free. A claim for an active source that finds
 //! none waits, and another lease is asked to yield where one matters less: a probe, a hedge of
-//! another channel, another channel that nobody watches, a retry of another channel, a watched
-//! channel of lower priority, in this order; among equals that of the lowest priority, and of these
+//! another channel, another channel that nobody watches, a retry of another channel, an archive, a
+//! watched channel of lower priority, in this order; among equals that of the lowest priority, and of these
 //! the youngest. Hedges and probes only take what is free.
 //!
 //! A retry, of a source that has just failed, will most likely fail again: it waits behind all
 //! others, whatever its priority, and only probes and channels that nobody watches yield to it. So
 //! a channel whose sources are all down takes no connection from one that plays.
+//!
+//! Whoever watches the past from a provider's archive matters less than whoever watches live: such
+//! a claim waits behind those of active sources, only probes and channels that nobody watches yield
+//! to it, and its lease yields to a live claim of the same priority or a higher one.
 //!
 //! The contract: after each `handle_*`, drain [`Ledger::poll_action`]; call
 //! [`Ledger::handle_timeout`] when the time that [`Ledger::poll_timeout`] names has come. A lease
@@ -56,6 +60,8 @@ pub enum Purpose {
     Active,
     /// To try a source for viewers once more that failed a moment ago.
     Retry,
+    /// For a viewer of what the provider has kept of a channel's past.
+    Archive,
     /// To stand beside a source that is late, until one of them has a picture.
     Hedge,
     /// To find out how a source does that is not needed now.
@@ -171,6 +177,7 @@ enum Rank {
     Hedge,
     Lingering,
     Retry,
+    Archive,
     Watched,
 }
 
@@ -208,7 +215,7 @@ impl<C: PartialEq> Ledger<C> {
             return ticket;
         };
         match claim.purpose {
-            Purpose::Active | Purpose::Retry if self.waiting.len() < MAX_WAITING => {
+            Purpose::Active | Purpose::Retry | Purpose::Archive if self.waiting.len() < MAX_WAITING => {
                 let at = self.place(&claim);
                 self.waiting.insert(at, Waiting { ticket, claim, since: now });
                 self.serve(now);
@@ -218,7 +225,7 @@ impl<C: PartialEq> Ledger<C> {
                 self.refuse(ticket, Refusal::TooManyProbes);
             }
             Purpose::Hedge | Purpose::Probe if self.has_free(limits) => self.grant(ticket, claim),
-            Purpose::Active | Purpose::Retry | Purpose::Hedge | Purpose::Probe => {
+            Purpose::Active | Purpose::Retry | Purpose::Archive | Purpose::Hedge | Purpose::Probe => {
                 self.refuse(ticket, Refusal::AllTaken);
             }
         }
@@ -433,8 +440,9 @@ impl<C: PartialEq> Ledger<C> {
 impl<C> Claim<C> {
     /// The higher one is served first. Retries are equal: each of them has failed, and in turn they
     /// all come to their next try.
-    fn precedence(&self) -> Option<i32> {
-        (self.purpose != Purpose::Retry).then_some(self.priority)
+    fn precedence(&self) -> Option<(bool, i32)> {
+        let is_live = self.purpose != Purpose::Archive;
+        (self.purpose != Purpose::Retry).then_some((is_live, self.priority))
     }
 }
 
@@ -446,13 +454,15 @@ impl<C: PartialEq> Lease<C> {
             // Of the own channel only a probe gives way: its hedge serves the same viewers.
             (Purpose::Probe, _) => return Some(Rank::Probe),
             (Purpose::Hedge, _) => Rank::Hedge,
-            (Purpose::Active | Purpose::Retry, Demand::Lingering) => Rank::Lingering,
+            (Purpose::Active | Purpose::Retry | Purpose::Archive, Demand::Lingering) => Rank::Lingering,
             (Purpose::Retry, Demand::Watched) => Rank::Retry,
+            (Purpose::Archive, Demand::Watched) if self.claim.priority <= claim.priority => Rank::Archive,
             (Purpose::Active, Demand::Watched) if self.claim.priority < claim.priority => Rank::Watched,
-            (Purpose::Active, Demand::Watched) => return None,
+            (Purpose::Active | Purpose::Archive, Demand::Watched) => return None,
         };
-        // Viewers of other channels are not interrupted for what will most likely fail.
-        let is_worth_it = claim.purpose != Purpose::Retry || rank == Rank::Lingering;
+        // Viewers of other channels are not interrupted for what will most likely fail, or is over.
+        let is_for_live = !matches!(claim.purpose, Purpose::Retry | Purpose::Archive);
+        let is_worth_it = is_for_live || rank == Rank::Lingering;
         (is_other && is_worth_it).then_some(rank)
     }
 }

@@ -1,5 +1,6 @@
 //! A provider's ledger under random inputs: what holds after each.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -36,7 +37,7 @@ fn script() -> impl Strategy<Value = Vec<(u64, Input)>> {
 }
 
 fn input() -> impl Strategy<Value = Input> {
-    let purpose = prop_oneof![4 => Just(Purpose::Active), 2 => Just(Purpose::Retry), 1 => Just(Purpose::Hedge), 1 => Just(Purpose::Probe)];
+    let purpose = prop_oneof![4 => Just(Purpose::Active), 2 => Just(Purpose::Retry), 2 => Just(Purpose::Archive), 1 => Just(Purpose::Hedge), 1 => Just(Purpose::Probe)];
     let demand = prop_oneof![Just(Demand::Watched), Just(Demand::Lingering)];
     let claim = (0..6u8, -2..3i32, purpose)
         .prop_map(|(channel, priority, purpose)| Input::Claim(Claim { channel, priority, purpose }));
@@ -215,12 +216,17 @@ impl Model {
     fn granted(&mut self, ticket: Ticket) {
         let (claim, since) = self.waiting.remove(&ticket).expect("a claim is granted once");
         let before = |&(other, other_since): &(Claim<u8>, Moment)| {
-            let is_retry = |claim: Claim<u8>| claim.purpose == Purpose::Retry;
-            match (is_retry(other), is_retry(claim)) {
-                (false, false) if other.priority != claim.priority => other.priority > claim.priority,
-                (false, true) => true,
-                (true, false) => false,
-                (false, false) | (true, true) => other_since < since,
+            let class = |claim: Claim<u8>| match claim.purpose {
+                Purpose::Retry => 0,
+                Purpose::Archive => 1,
+                _ => 2,
+            };
+            match class(other).cmp(&class(claim)) {
+                Ordering::Equal if class(claim) > 0 && other.priority != claim.priority => {
+                    other.priority > claim.priority
+                }
+                Ordering::Equal => other_since < since,
+                order => order == Ordering::Greater,
             }
         };
         assert!(
@@ -242,7 +248,7 @@ impl Model {
         match (refusal, claim.purpose) {
             (Refusal::Removed, _) => assert!(self.limits.is_none()),
             (Refusal::TooManyProbes, purpose) => assert_eq!(purpose, Purpose::Probe),
-            (Refusal::AllTaken, Purpose::Active | Purpose::Retry) => {
+            (Refusal::AllTaken, Purpose::Active | Purpose::Retry | Purpose::Archive) => {
                 assert!(self.now.since(since) >= CLAIM_PATIENCE);
             }
             (Refusal::AllTaken, _) => {
@@ -270,7 +276,7 @@ impl Model {
 }
 
 fn is_for_viewers(purpose: Purpose) -> bool {
-    matches!(purpose, Purpose::Active | Purpose::Retry)
+    matches!(purpose, Purpose::Active | Purpose::Retry | Purpose::Archive)
 }
 
 /// Whose turn it is to give way for `claim`, the lowest first.
@@ -287,13 +293,16 @@ fn rank(held: &Held, claim: Claim<u8>) -> Option<u8> {
     if held.demand == Demand::Lingering {
         return Some(2);
     }
-    if claim.purpose == Purpose::Retry {
+    if matches!(claim.purpose, Purpose::Retry | Purpose::Archive) {
         return None;
     }
     if held.claim.purpose == Purpose::Retry {
         return Some(3);
     }
-    (held.claim.priority < claim.priority).then_some(4)
+    if held.claim.purpose == Purpose::Archive {
+        return (held.claim.priority <= claim.priority).then_some(4);
+    }
+    (held.claim.priority < claim.priority).then_some(5)
 }
 
 proptest! {

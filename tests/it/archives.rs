@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use forebay_testkit::client::{self, Answer, Request, Viewer};
+use forebay_testkit::client::{self, Answer, Ended, Request, Viewer};
 use forebay_testkit::clip::{Clip, Kind};
 use forebay_testkit::origin::{Account, Behaviour, Origin, Reply, Request as Asked};
 use forebay_testkit::ts::{Checker, PACKET_SIZE};
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
@@ -367,23 +368,157 @@ async fn an_archive_takes_a_connection_of_the_provider_as_long_as_it_is_sent() {
     assert_eq!(past.status(), 200);
     assert!(past.read_until(50 * PACKET_SIZE).await.len() >= 50 * PACKET_SIZE);
 
-    // Taken, as long as somebody watches, by the same channel, its past and the other one.
+    // Taken, as long as somebody watches, for whoever wants to go back in time as well.
     let later = format!("/stream/one-1.ts?utc={}&duration=3600", now() - 5 * HOUR);
-    for path in [&*later, "/stream/two-2", "/stream/one-1"] {
-        let refused = ask(&relay, "GET", path, None).await;
-        assert_eq!((refused.status, &*code(&refused)), (503, "provider_limit"), "{path}");
-        assert_eq!(refused.header("Retry-After"), Some("5"), "{path}");
-    }
+    let other = Request::get(relay.address(), &later).header("User-Agent", "Other/1");
+    let refused = other.send().await.expect("the relay answers");
+    assert_eq!((refused.status, &*code(&refused)), (503, "provider_limit"));
+    assert_eq!(refused.header("Retry-After"), Some("5"));
     assert_eq!(past.ended(), None);
     let (_, status) = client::get_json(relay.address(), "/api/streams/status").await;
     assert_eq!(status["providers"][0]["open"], 1, "{status}");
 
-    drop(past);
-    account.wait_open(0, SOON).await;
+    // The same player has it at once: it seeks.
+    let mut sought = Viewer::get(relay.address(), &later).await;
+    assert_eq!(sought.status(), 200);
+    assert!(!sought.read_until(PACKET_SIZE).await.is_empty());
+    timeout(SECOND, past.read_to_end()).await.expect("it was ended");
+    assert_ne!(past.ended(), Some(&Ended::Cleanly));
+
+    // And so has whoever wants to watch live.
     let mut live = Viewer::get(relay.address(), "/stream/two-2").await;
     assert_eq!(live.status(), 200);
     assert!(!live.read_until(PACKET_SIZE).await.is_empty());
+    timeout(SECOND, sought.read_to_end()).await.expect("it was ended");
     assert_eq!((account.most(), account.violations()), (1, 0));
+}
+
+/// An archive that is larger than all the sockets on the way hold.
+fn long() -> Behaviour {
+    let clip = Clip::get(Kind::H264Aac);
+    Behaviour::body("video/mp2t", clip.bytes().repeat((48 << 20) / clip.bytes().len()))
+}
+
+/// Somebody who reads nothing behind the head.
+async fn who_reads_nothing(relay: &Relay, path: &str) -> Viewer {
+    let viewer = Request::get(relay.address(), path).receive_buffer(4096).open().await;
+    let viewer = viewer.expect("the relay answers");
+    assert_eq!(viewer.status(), 200);
+    // Until all that can be on the way is.
+    sleep(2 * SECOND).await;
+    viewer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_reads_nothing_is_ended_all_the_same() {
+    let origin = Origin::start().await;
+    origin.serve("/a.ts", long());
+    let relay = Relay::start(&format!("{HOUSE}[auth]\nstreams = 'token'\n"));
+    let attributes = "catchup=\"shift\" catchup-days=\"1\"";
+    let id = add(relay.address(), "Mine", &entry("One", attributes, &origin.url("/a.ts"))).await;
+    let path = format!("stream/one-1.ts?utc={}&duration=3600", now() - HOUR);
+
+    let ann = user(&relay, "ann", "free").await;
+    let viewer = who_reads_nothing(&relay, &format!("{ann}/{path}")).await;
+    assert_eq!(origin.connections("/a.ts"), 1);
+    assert_eq!(ask(&relay, "DELETE", "/api/users/1/stream-key", None).await.status, 204);
+    origin.wait_connections("/a.ts", 0, SECOND).await;
+    drop(viewer);
+
+    // It ends with the channel, too.
+    let bob = user(&relay, "bob", "free").await;
+    let viewer = who_reads_nothing(&relay, &format!("{bob}/{path}")).await;
+    assert_eq!(origin.connections("/a.ts"), 1);
+    assert_eq!(ask(&relay, "DELETE", &format!("/api/playlists/{id}"), None).await.status, 204);
+    origin.wait_connections("/a.ts", 0, 2 * SECOND).await;
+    drop(viewer);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_reads_nothing_makes_room_for_who_watches_live() {
+    let account = Account::new(1);
+    let origin = panel(&account).await;
+    origin.serve("/timeshift/*", long().account(&account));
+    let relay = Relay::start(HOUSE);
+    add_account(&relay, &origin).await;
+    let path = format!("/stream/one-1.ts?utc={}&duration=3600", now() - 2 * HOUR);
+    let viewer = who_reads_nothing(&relay, &path).await;
+    assert_eq!(account.open(), 1);
+    let began = Instant::now();
+    let mut live = Viewer::get(relay.address(), "/stream/two-2").await;
+    assert_eq!(live.status(), 200);
+    assert!(!live.read_until(PACKET_SIZE).await.is_empty());
+    println!("live after {:.0?}", began.elapsed());
+    assert_eq!((account.most(), account.violations()), (1, 0));
+    drop(viewer);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_player_has_one_connection_at_a_time() {
+    let account = Account::new(1);
+    let origin = panel(&account).await;
+    origin.serve("/timeshift/*", clip().account(&account));
+    origin.serve("/free.ts", clip());
+    let relay = Relay::start(HOUSE);
+    add_account(&relay, &origin).await;
+    let free = entry("Free", "catchup=\"shift\" catchup-days=\"1\"", &origin.url("/free.ts"));
+    add(relay.address(), "Free", &free).await;
+    for channel in ["one-1", "free-3"] {
+        let path = format!("/stream/{channel}.ts?utc={}&duration=3600", now() - 2 * HOUR);
+        let watch = async || {
+            let mut viewer = Viewer::get(relay.address(), &path).await;
+            let bytes = viewer.read_for(2 * SECOND).await.len();
+            (viewer.status(), bytes, viewer.ended().is_none())
+        };
+        let all = join_all((0..10).map(|_| watch())).await;
+        println!("{channel}: {all:?}");
+        let going_on = all.iter().filter(|&&(status, bytes, is_on)| status == 200 && bytes > 0 && is_on);
+        assert_eq!(going_on.count(), 1, "the last one plays");
+        assert!(all.iter().all(|&(status, ..)| matches!(status, 200 | 409)), "{all:?}");
+    }
+    assert_eq!((account.most(), account.violations(), origin.most_connections("/free.ts")), (1, 0, 1));
+}
+
+/// A file that is no film, with ranges.
+fn notes() -> Behaviour {
+    let text = "The password of the database is zyx. ".repeat(20_000);
+    Behaviour::handler(move |request| {
+        let mut reply = answer_file(request, text.as_bytes());
+        reply.content_type = "text/plain".into();
+        reply
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_part_of_what_is_no_film_is_passed_on() {
+    let origin = Origin::start().await;
+    origin.serve("/notes.txt", notes());
+    origin.serve("/a.ts", file());
+    let relay = Relay::start(HOUSE);
+    let attributes = "catchup=\"shift\" catchup-days=\"1\"";
+    let list = ["/notes.txt", "/a.ts"].map(|path| entry("One", attributes, &origin.url(path)));
+    add(relay.address(), "Mine", &list.concat()).await;
+    let get = async |channel: &str, range: &str| {
+        let path = format!("/stream/{channel}.ts?utc={}&duration=60", now() - HOUR);
+        let request = Request::get(relay.address(), &path).header("Range", range);
+        request.send().await.expect("the relay answers")
+    };
+    let clip = Clip::get(Kind::H264Aac);
+    let bytes = clip.bytes();
+    for (range, part) in [
+        ("bytes=1-", &bytes[1..]),
+        ("bytes=0-1", &bytes[..2]),
+        ("bytes=700-799", &bytes[700..800]),
+        ("bytes=300000-", &bytes[300_000..]),
+    ] {
+        let refused = get("one-1", range).await;
+        assert_eq!((refused.status, &*code(&refused)), (502, "archive_failed"), "{range}");
+        assert!(!refused.text().contains("zyx"), "{range}");
+        let sent = get("one-2", range).await;
+        assert_eq!(sent.status, 206, "{range}: {}", sent.text());
+        assert!(sent.body == part, "{range}: {} bytes", sent.body.len());
+    }
+    assert_eq!(get("one-1", "bytes=0-").await.status, 502);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -480,11 +615,32 @@ async fn a_provider_that_fails_is_told_of_and_the_next_one_is_asked() {
         let line = format!("forebay_provider_archives_total{{result=\"{result}\"}} {count}");
         assert!(metrics.contains(&line), "{line}");
     }
+    // A player that seeks wants more of the same file: the source that has it is asked first, and
+    // no other one.
+    first.serve("/a.ts", file());
+    let seek = async || {
+        let request = Request::get(relay.address(), &path).header("Range", "bytes=300000-");
+        request.send().await.expect("the relay answers")
+    };
+    let asked = first.requests().len();
+    assert_eq!((seek().await.status, second.opened("/a.ts")), (206, 2));
+    second.serve("/a.ts", Behaviour::status(404, "text/html", "gone"));
+    assert_eq!((seek().await.status, first.requests().len()), (502, asked));
+    // A source that an operator has disabled is not asked.
+    let order = |action: &str| json!({ "action": action, "source": 0 });
+    let path_of_order = "/api/streams/one-1/source";
+    assert_eq!(ask(&relay, "POST", path_of_order, Some(order("disable"))).await.status, 200);
+    assert_eq!((ask(&relay, "GET", &path, None).await.status, first.requests().len()), (502, asked));
+    assert_eq!(ask(&relay, "POST", path_of_order, Some(order("enable"))).await.status, 200);
+    assert_eq!(ask(&relay, "GET", &path, None).await.status, 200);
+    assert_eq!(first.requests().len(), asked + 1);
     // One that breaks off breaks off for the viewer, too, who then asks for the rest.
-    second.serve("/a.ts", file().cut_after(Duration::from_millis(200)));
+    first.serve("/a.ts", clip().burst(SECOND).cut_after(Duration::from_millis(200)));
     let mut viewer = Viewer::get(relay.address(), &path).await;
+    assert_eq!(viewer.status(), 200);
     let bytes = viewer.read_to_end().await;
-    assert!(bytes.len() < Clip::get(Kind::H264Aac).bytes().len());
+    assert_ne!(viewer.ended(), Some(&Ended::Cleanly));
+    assert!(bytes.len() >= PACKET_SIZE && bytes.len() < Clip::get(Kind::H264Aac).bytes().len());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -595,11 +751,22 @@ async fn what_the_channel_has_kept_itself_costs_no_connection() {
     let there = ask(&relay, "GET", &format!("/stream/one-1.ts?utc={}&duration=600", at - 300), None).await;
     assert_eq!((there.status, there.header("ETag")), (200, Some("\"v1\"")));
     assert_eq!(origin.opened("/past.ts"), 1);
+    // The provider's archive has no parts: a player of playlists gets what is here.
+    let parts = format!("/stream/one-1/index.m3u8?utc={}&duration=600", at - 300);
+    let kept = ask(&relay, "GET", &parts, None).await;
+    assert_eq!(kept.status, 200, "{}", kept.text());
+    assert!(kept.text().contains("?catchup"), "{}", kept.text());
+    assert_eq!(ask(&relay, "HEAD", &parts, None).await.status, 200);
+    assert_eq!(origin.opened("/past.ts"), 1);
     // If the provider has nothing, a part is better than nothing.
     origin.remove("/past.ts");
     let part = ask(&relay, "GET", &format!("/stream/one-1.ts?utc={}&duration=600", at - 300), None).await;
     assert_eq!(part.status, 200, "{}", part.text());
     Checker::check(&part.body).assert_clean();
+    // But not for whoever has the beginning of the provider's file.
+    let path = format!("/stream/one-1.ts?utc={}&duration=600", at - 300);
+    let rest = Request::get(relay.address(), &path).header("Range", "bytes=5000-").send().await;
+    assert_eq!(rest.expect("the relay answers").status, 502);
 }
 
 #[tokio::test(flavor = "multi_thread")]

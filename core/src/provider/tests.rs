@@ -2,7 +2,7 @@
 
 use super::*;
 use Demand::{Lingering, Watched};
-use Purpose::{Active, Hedge, Probe, Retry};
+use Purpose::{Active, Archive, Hedge, Probe, Retry};
 
 /// Inputs. Claims and leases are known by the number of their claim, from 1.
 #[derive(Clone, Copy)]
@@ -156,6 +156,55 @@ fn a_retry_takes_what_nobody_watches_and_no_hedge() {
         (20, Release(1)),
     ];
     assert_eq!(play(of(2), &script)[2..], ["10 yield 1 to 3", "20 grant 3"]);
+}
+
+#[test]
+fn an_archive_takes_what_is_free_a_probe_has_or_nobody_watches() {
+    let given = ["0 grant 1", "1 yield 1 to 2", "2 grant 2"];
+    let refused = ["0 grant 1", "1001 refuse 2 AllTaken"];
+    for (held, expected) in [
+        (&[(0, C('a', 0, Probe))][..], &given[..]),
+        (&[(0, C('a', 0, Active)), (0, Say::Demand(1, Lingering))], &given),
+        (&[(0, C('a', 0, Hedge))], &refused),
+        (&[(0, C('a', 0, Retry))], &refused),
+        (&[(0, C('a', 0, Archive))], &refused),
+        (&[(0, C('a', -5, Active))], &refused),
+    ] {
+        let released = expected.len() == given.len();
+        let released = released.then_some((2, Release(1)));
+        let script: Vec<_> = held.iter().copied().chain([(1, C('b', 9, Archive))]).chain(released).collect();
+        assert_eq!(play(LIMITS, &script), expected, "{:?}", play(LIMITS, held));
+    }
+}
+
+#[test]
+fn an_archive_yields_to_a_live_claim_of_its_priority() {
+    for (live, purpose, is_served) in
+        [(1, Active, true), (0, Active, true), (-1, Active, false), (9, Retry, false), (9, Hedge, false)]
+    {
+        let log = play(LIMITS, &[(0, C('a', 0, Archive)), (1, C('b', live, purpose))]);
+        assert_eq!(log[1] == "1 yield 1 to 2", is_served, "{live} {purpose:?}: {log:?}");
+    }
+    // A watched channel of lower priority is left alone where there is an archive.
+    let script = [(0, C('a', -1, Active)), (0, C('b', 0, Archive)), (1, C('c', 0, Active))];
+    assert_eq!(play(of(2), &script)[2], "1 yield 2 to 3");
+    // Retries give way before it.
+    let script = [(0, C('a', 0, Archive)), (0, C('b', 0, Retry)), (1, C('c', 0, Active))];
+    assert_eq!(play(of(2), &script)[2], "1 yield 2 to 3");
+}
+
+#[test]
+fn an_archive_waits_behind_live_claims_and_before_retries() {
+    let script = [
+        (0, C('a', 5, Active)),
+        (10, C('b', 9, Retry)),
+        (20, C('c', 5, Archive)),
+        (30, C('d', -5, Active)),
+        (100, Release(1)),
+        (200, Release(4)),
+        (300, Release(3)),
+    ];
+    assert_eq!(play(LIMITS, &script), ["0 grant 1", "100 grant 4", "200 grant 3", "300 grant 2"]);
 }
 
 #[test]

@@ -183,7 +183,9 @@ impl Account {
                         (Purpose::Active | Purpose::Retry, Demand::Lingering) => {
                             tally.preempted_lingering += 1;
                         }
-                        (Purpose::Hedge | Purpose::Probe, _) => tally.preempted_beside += 1,
+                        (Purpose::Hedge | Purpose::Probe | Purpose::Archive, _) => {
+                            tally.preempted_beside += 1
+                        }
                     }
                     match wanted.purpose {
                         Purpose::Active => {}
@@ -191,7 +193,9 @@ impl Account {
                             holder.claim.purpose == Purpose::Probe || holder.demand == Demand::Lingering,
                             "viewers are interrupted for a source that has just failed"
                         ),
-                        Purpose::Hedge | Purpose::Probe => panic!("nobody yields to {wanted:?}"),
+                        Purpose::Hedge | Purpose::Probe | Purpose::Archive => {
+                            panic!("nobody yields to {wanted:?}")
+                        }
                     }
                 }
             }
@@ -214,7 +218,8 @@ impl Account {
         let taken = self.taken() + self.settling.len();
         assert!(taken <= self.limits.connections, "{taken} connections, {:?}", self.limits);
         match claim.purpose {
-            Purpose::Active => {}
+            // No channel claims a connection for an archive.
+            Purpose::Active | Purpose::Archive => {}
             Purpose::Retry => tally.retries += 1,
             Purpose::Hedge => tally.hedges += 1,
             Purpose::Probe => {

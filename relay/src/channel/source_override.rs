@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use forebay_core::failover::{Failover, SourceHealth};
+use forebay_core::failover::{Failover, SourceHealth, SourceId};
 use forebay_core::lifecycle::{OverrideError, SourceOverride};
 use tokio::sync::oneshot;
 
 use super::command::Command;
 use super::feed::Feed;
+use super::report::SourceReport;
 use super::{Channels, Table};
 use crate::model::Channel;
 
@@ -53,6 +54,16 @@ impl Channels {
     pub fn source_health(&self, channel: &Channel) -> Vec<SourceHealth> {
         let (failover, now) = (self.table().failover(channel), self.clock.now());
         channel.sources.iter().filter_map(|source| failover.health(now, source.id)).collect()
+    }
+
+    /// The sources of a channel that an admin has disabled, whether it is open or not.
+    pub fn disabled_sources(&self, channel: &Channel) -> Vec<SourceId> {
+        if let Some(report) = self.report(channel.id.as_str()) {
+            let is_disabled = |source: &&SourceReport| source.health.is_some_and(|it| it.is_disabled);
+            return report.sources.iter().filter(is_disabled).map(|source| source.id).collect();
+        }
+        let failover = self.table().failover(channel);
+        channel.source_ids().into_iter().filter(|&source| failover.is_disabled(source)).collect()
     }
 
     /// Keeps the failover of a channel for the next time that it is opened.

@@ -5,6 +5,7 @@
 //! they may be taken.
 
 mod agent;
+pub mod byte_range;
 mod clip;
 pub mod datagram;
 pub mod document;

@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use url::Url;
 
 use super::agent::{Agent, Client, Response};
+use super::byte_range::ContentRange;
 use super::page::Address;
 use super::{Error, SocketGuard};
 use crate::model::{Source, SourceUrl};
@@ -73,11 +74,11 @@ impl RangedFile {
             self.agent.get(&self.url, &headers, Some(&self.kept)).await?;
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let (range, length) = match status {
-            StatusCode::PARTIAL_CONTENT => text(header::CONTENT_RANGE)
-                .and_then(|text| read_range(&text))
+            StatusCode::PARTIAL_CONTENT => ContentRange::of(&headers)
                 // A server may send less than was asked for (RFC 9110, 15.3.7). What begins
                 // elsewhere would damage the file.
-                .filter(|(got, _)| got.start == range.start)
+                .filter(|sent| sent.first == range.start)
+                .and_then(|sent| Some((sent.first..sent.last + 1, sent.total?)))
                 .ok_or_else(|| Error::Broken("the server sends another range".to_owned()))?,
             // It knows no ranges: the whole will do where its beginning is wanted.
             StatusCode::OK if range.start == 0 => {
@@ -100,17 +101,6 @@ impl FilePart {
     }
 }
 
-/// `bytes 0-99/1000`.
-fn read_range(text: &str) -> Option<(Range<u64>, u64)> {
-    let (range, length) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
-    let (first, last) = range.split_once('-')?;
-    let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
-    let length = length.parse().ok()?;
-    // A range beyond its own length is no answer to go
-    // by: the next request would begin behind the end.
-    (first <= last && last < length).then_some((first..last + 1, length))
-}
-
 impl fmt::Debug for Ranges {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Ranges")
@@ -126,18 +116,5 @@ impl fmt::Debug for RangedFile {
 impl fmt::Debug for FilePart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FilePart").field("range", &self.range).finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_range_says_what_comes_of_how_much() {
-        assert_eq!(read_range("bytes 0-99/1000"), Some((0..100, 1000)));
-        for wrong in ["bytes */1000", "bytes 5-4/10", "bytes 0-10/10", "bytes 0-9/*", "0-9/10", ""] {
-            assert_eq!(read_range(wrong), None, "{wrong}");
-        }
     }
 }

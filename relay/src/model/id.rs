@@ -60,10 +60,11 @@ impl ChannelId {
         Self(format!("{}{VARIANT}{profile}", self.0).into())
     }
 
-    /// By which connections for the past of this channel are claimed. No viewer can name it.
+    /// By which connections for the past of this channel are claimed: not even a variant has a
+    /// space in its id.
     #[must_use]
     pub(crate) fn past(&self) -> Self {
-        Self(format!("{}{VARIANT}past", self.0).into())
+        Self(format!("{} past", self.0).into())
     }
 
     /// Of a variant, the id of its channel and the name of its profile.

@@ -16,7 +16,7 @@ use futures_util::stream;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use tokio::task::{JoinError, spawn_blocking};
 
-use super::asked::Asked;
+use super::Asked;
 use super::stretch::Stretch;
 use crate::accounts::Title;
 use crate::http::State;

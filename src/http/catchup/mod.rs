@@ -8,9 +8,9 @@
 //! archive of its provider is passed on ([`provider`]), if there is one, by HLS minute by minute
 //! ([`in_parts`]).
 
-mod asked;
 mod in_parts;
 mod kept;
+mod playback;
 mod provider;
 mod stretch;
 
@@ -19,13 +19,14 @@ use std::sync::Arc;
 use axum::extract::{Path, RawPathParams};
 use axum::response::{IntoResponse as _, Response};
 use forebay_relay::channel::{Excerpt, ListedChannel};
+use forebay_relay::input::byte_range::RangeRequest;
 use forebay_relay::model::Channel;
 use forebay_relay::provider_archives::may_have;
 use http::{HeaderMap, Method, StatusCode, Uri, header};
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
-use self::asked::Asked;
+pub(super) use self::playback::Turns;
 use self::stretch::Stretch;
 use super::State;
 use super::auth::WayUp;
@@ -36,6 +37,21 @@ use super::hls;
 use super::live;
 use super::query::Query;
 use super::tally::Count;
+
+/// A request for a file: who asks, and how.
+#[derive(Debug, Clone, Copy)]
+struct Asked<'a> {
+    client: &'a Client,
+    method: &'a Method,
+    headers: &'a HeaderMap,
+}
+
+impl Asked<'_> {
+    /// Whether the beginning is wanted, if not all of it.
+    fn is_from_start(&self) -> bool {
+        RangeRequest::of(self.headers).is_none_or(|asked| asked.range.is_from_start())
+    }
+}
 
 /// Playlists that are made at the same time: one of a day takes some milliseconds, and megabytes.
 const MAX_RENDERED: usize = 4;
@@ -113,10 +129,8 @@ pub(super) async fn watch_by_hls<N: Naming>(
     match Stretch::of_query(&query) {
         Some(stretch) if method == Method::HEAD => {
             // The same refusals as for `GET`.
-            let stretch = stretch?;
-            if let Place::Provider { .. } = Place::of(&state, channel, stretch)? {
-                in_parts::check(channel, stretch)?;
-            }
+            let (channel, stretch) = (&without_disabled(&state, channel), stretch?);
+            Keeper::of(&state, channel, stretch)?.in_parts(channel, stretch)?;
             Ok(hls::head_playlist(named).into_response())
         }
         Some(stretch) => playlist(&state, channel, stretch?, &client, &headers).await,
@@ -145,25 +159,44 @@ pub(super) async fn segment(
     }
 }
 
-/// Where a stretch of a channel's past is to be had.
-enum Place {
-    /// Here, from its beginning on.
-    Here(Excerpt),
-    /// At the channel's provider; here, too, as far as something is kept.
+/// Who has kept a stretch of a channel's past.
+enum Keeper {
+    /// We have, from its beginning to its end.
+    Us(Excerpt),
+    /// The channel's provider may have. We have kept some of it, too, if anything.
     Provider { here: Option<Excerpt> },
 }
 
-impl Place {
+impl Keeper {
     fn of(state: &State, channel: &Channel, stretch: Stretch) -> Result<Self, ApiError> {
         let here = stretch.find(&state.channels, channel);
-        let of_provider = stretch.of_provider(Timestamp::now().as_second());
+        let now = Timestamp::now().as_second();
         match here {
-            Some(here) if stretch.is_begun(&state.channels, channel) => Ok(Self::Here(here)),
-            here if may_have(channel, of_provider, false) => Ok(Self::Provider { here }),
-            Some(here) => Ok(Self::Here(here)),
+            Some(here) if stretch.is_whole(&state.channels.kept(&channel.id), now) => Ok(Self::Us(here)),
+            here if may_have(channel, stretch.of_provider(now), false) => Ok(Self::Provider { here }),
+            Some(here) => Ok(Self::Us(here)),
             None => Err(stretch.nowhere()),
         }
     }
+
+    /// The same for a playlist: where the provider's archive has no parts, what we have kept will
+    /// do.
+    fn in_parts(self, channel: &Channel, stretch: Stretch) -> Result<Self, ApiError> {
+        match self {
+            Self::Provider { here } => match (in_parts::check(channel, stretch), here) {
+                (Err(_), Some(here)) => Ok(Self::Us(here)),
+                (checked, here) => checked.map(|()| Self::Provider { here }),
+            },
+            us @ Self::Us(_) => Ok(us),
+        }
+    }
+}
+
+/// The channel with those of its sources alone that may be asked.
+fn without_disabled(state: &State, channel: &Channel) -> Channel {
+    let (disabled, mut channel) = (state.channels.disabled_sources(channel), channel.clone());
+    channel.sources.retain(|source| !disabled.contains(&source.id));
+    channel
 }
 
 /// A stretch of a channel as one file of MPEG-TS, or the range of it that was asked for. The
@@ -185,14 +218,20 @@ async fn file_of(
     needs_end: bool,
     asked: Asked<'_>,
 ) -> Result<Response, ApiError> {
-    let here = match Place::of(state, channel, stretch)? {
-        Place::Here(excerpt) => return kept::file(state, channel, excerpt, asked).await,
-        Place::Provider { here } => here,
+    let channel = &without_disabled(state, channel);
+    let here = match Keeper::of(state, channel, stretch)? {
+        Keeper::Us(excerpt) => return kept::file(state, channel, excerpt, asked).await,
+        Keeper::Provider { here } => here,
     };
-    match (provider::file(state, channel, (stretch, needs_end), asked).await, here) {
-        // A part of it is better than nothing.
-        (Err(_), Some(here)) => kept::file(state, channel, here, asked).await,
-        (answer, _) => answer,
+    let refused = match provider::file(state, channel, (stretch, needs_end), asked).await? {
+        Ok(answer) => return Ok(answer),
+        Err(refused) => refused,
+    };
+    match here {
+        // A part of it is better than nothing. It is another file, so the rest of the provider's is
+        // not in it.
+        Some(here) if asked.is_from_start() => kept::file(state, channel, here, asked).await,
+        _ => Err(refused),
     }
 }
 
@@ -205,9 +244,10 @@ async fn playlist(
     headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
     state.tally.note(Count::Playlists);
-    match Place::of(state, channel, stretch)? {
-        Place::Provider { .. } => in_parts::playlist(state, channel, stretch, client).await,
-        Place::Here(_) => kept::playlist(state, channel, stretch, client, headers).await,
+    let channel = &without_disabled(state, channel);
+    match Keeper::of(state, channel, stretch)?.in_parts(channel, stretch)? {
+        Keeper::Provider { .. } => in_parts::playlist(state, channel, stretch, client).await,
+        Keeper::Us(_) => kept::playlist(state, channel, stretch, client, headers).await,
     }
 }
 

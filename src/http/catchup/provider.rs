@@ -3,21 +3,18 @@
 //! It costs a connection of the provider for as long as it is sent, and counts as a viewer like
 //! what is kept here. Whether it has a length and ranges is up to the provider.
 
-use std::io;
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
-use bytes::Bytes;
 use forebay_relay::channel::Feed;
+use forebay_relay::input::byte_range::RangeRequest;
 use forebay_relay::model::Channel;
-use forebay_relay::provider_archives::{NoPlayback, Playback, Wanted};
-use futures_util::StreamExt as _;
-use futures_util::stream::{self, BoxStream};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use forebay_relay::provider_archives::{NoPlayback, Wanted};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use jiff::Timestamp;
 
-use super::asked::Asked;
+use super::Asked;
+use super::playback::{self, Turn};
 use super::stretch::Stretch;
 use crate::accounts::Title;
 use crate::http::State;
@@ -31,6 +28,8 @@ use crate::http::tally::Count;
 /// A stretch of a channel as one file of MPEG-TS, or the range of it that was asked for. Where it
 /// has to end with the stretch, only those providers are asked who can be told so.
 ///
+/// The inner error is that of the providers, where nobody but them stands in the way.
+///
 /// `HEAD` opens nothing: a provider that allows one connection would still count it when the player
 /// comes back for the file.
 pub(super) async fn file(
@@ -38,31 +37,44 @@ pub(super) async fn file(
     channel: &Channel,
     (stretch, needs_end): (Stretch, bool),
     Asked { client, method, headers }: Asked<'_>,
-) -> Result<Response, ApiError> {
+) -> Result<Result<Response, ApiError>, ApiError> {
     if method == Method::HEAD {
-        return Ok((described(), no_body()).into_response());
+        return Ok(Ok((described(), no_body()).into_response()));
     }
     let viewer = admit(state, channel, client).await?;
+    let Turn { replaced, hold } = tokio::select! {
+        biased;
+        () = viewer.ended() => return Err(ended(state, channel, client)),
+        () = viewer.closed() => return Err(closing()),
+        turn = viewer.turns.take() => turn.ok_or_else(overtaken)?,
+    };
     let wanted = Wanted {
         stretch: stretch.of_provider(Timestamp::now().as_second()),
         priority: client.watching.watcher.priority(),
         needs_end,
-        headers: range_of(headers),
+        range: RangeRequest::of(headers),
+        hold,
     };
     let opened = tokio::select! {
         biased;
         () = viewer.ended() => return Err(ended(state, channel, client)),
+        () = viewer.closed() => return Err(closing()),
+        () = replaced.cancelled() => return Err(overtaken()),
         opened = state.archives.open(channel, &wanted) => opened,
     };
+    // Only sockets hold the turn from now on.
+    drop(wanted);
     match opened {
-        Ok(Playback { status, headers, bytes }) => {
+        Ok(mut playback) => {
             state.tally.note(Count::ArchivesSent);
-            Ok((status, headers, described(), body(bytes, viewer)).into_response())
+            let (status, headers) = (playback.status, std::mem::take(&mut playback.headers));
+            let body = playback::body(state, &channel.id, playback, viewer, replaced);
+            Ok(Ok((status, headers, described(), body).into_response()))
         }
         Err(why) => {
             // Nothing was sent, so nobody is to be waited for.
             viewer.leave();
-            Err(refusal(state, stretch, &why))
+            Ok(Err(refusal(state, stretch, &why)))
         }
     }
 }
@@ -82,6 +94,16 @@ pub(super) async fn admit(
 fn ended(state: &State, channel: &Channel, client: &Client) -> ApiError {
     let id = channel.id.as_str();
     state.audience.presence.away(client, id).map_or_else(|| ApiError::not_allowed(id), ApiError::ended)
+}
+
+fn closing() -> ApiError {
+    ApiError::unavailable("closing", "the server is ending".to_owned())
+}
+
+/// A player has one archive at a time, the one that it asked for last.
+fn overtaken() -> ApiError {
+    let message = "a later request of the same player has taken the place of this one";
+    ApiError::new(StatusCode::CONFLICT, "overtaken", message)
 }
 
 fn refusal(state: &State, stretch: Stretch, why: &NoPlayback) -> ApiError {
@@ -108,66 +130,4 @@ fn described() -> [(HeaderName, HeaderValue); 3] {
         // Whoever seeks leaves an answer in the middle: nginx in front must not read all of it.
         (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
     ]
-}
-
-/// The range that a player wants, as the provider is asked for it.
-fn range_of(headers: &HeaderMap) -> HeaderMap {
-    let Some(range) = headers.get(header::RANGE).filter(|range| is_one(range)) else {
-        return HeaderMap::new();
-    };
-    let known = headers.get(header::IF_RANGE).map(|known| (header::IF_RANGE, known.clone()));
-    [(header::RANGE, range.clone())].into_iter().chain(known).collect()
-}
-
-/// Whether it is one range of bytes. Several come as a document of parts, which is no transport
-/// stream.
-fn is_one(range: &HeaderValue) -> bool {
-    let range = range.to_str().ok().and_then(|range| range.trim().strip_prefix("bytes="));
-    range.is_some_and(|range| range.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-'))
-}
-
-fn body(bytes: BoxStream<'static, io::Result<Bytes>>, viewer: Arc<FilmViewer>) -> Body {
-    Body::from_stream(stream::unfold(Some((bytes, viewer)), |state| async move {
-        let (mut bytes, viewer) = state?;
-        let next = tokio::select! {
-            biased;
-            () = viewer.ended() => Some(Err(io::Error::other("the viewer may not go on"))),
-            // An archive may have no end.
-            () = viewer.closed() => Some(Err(io::Error::other("the server ends"))),
-            next = bytes.next() => next,
-        };
-        match next {
-            Some(Ok(next)) => Some((Ok(next), Some((bytes, viewer)))),
-            Some(Err(error)) => Some((Err(error), None)),
-            None => {
-                // A slow line may take longer for the end than a viewer is waited for.
-                viewer.touch();
-                None
-            }
-        }
-    }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_provider_is_asked_for_one_range_of_bytes_at_most() {
-        for (range, is_asked) in [
-            ("bytes=0-", true),
-            ("bytes=5-9", true),
-            ("bytes=-500", true),
-            ("bytes=0-1,5-9", false),
-            ("seconds=0-9", false),
-        ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::RANGE, range.parse().unwrap());
-            headers.insert(header::IF_RANGE, "\"a\"".parse().unwrap());
-            let expected = if is_asked { headers.clone() } else { HeaderMap::new() };
-            assert_eq!(range_of(&headers), expected, "{range}");
-        }
-        let alone = HeaderMap::from_iter([(header::IF_RANGE, HeaderValue::from_static("\"a\""))]);
-        assert!(range_of(&alone).is_empty());
-    }
 }

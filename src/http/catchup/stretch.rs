@@ -14,8 +14,7 @@ use crate::http::query::Query;
 /// The longest stretch that is sent as one: longer than any programme.
 const LONGEST: Duration = Duration::from_hours(24);
 
-/// A beginning that is missing by so little is none that anybody would miss: guides are wrong by
-/// more.
+/// Nobody would miss so little of the beginning or the end: guides are wrong by more.
 const SLACK: Duration = Duration::from_secs(10);
 
 /// A stretch of the past that somebody wants to see.
@@ -70,10 +69,10 @@ impl Stretch {
         channels.excerpt(&channel.id, from, from + self.length)
     }
 
-    /// Whether its beginning is kept.
-    pub(super) fn is_begun(self, channels: &Channels, channel: &Channel) -> bool {
-        let at = self.begins_at();
-        channels.kept(&channel.id).iter().any(|&(from, until)| from <= at + SLACK && at < until)
+    /// Whether all of it that has been shown is in one of these spans, which are kept.
+    pub(super) fn is_whole(self, kept: &[(SystemTime, SystemTime)], now: i64) -> bool {
+        let (start, end) = (self.begins_at(), moment(self.of_provider(now).end));
+        kept.iter().any(|&(from, until)| from <= start + SLACK && until + SLACK >= end)
     }
 
     /// What its provider is asked for now: nothing that is not shown yet.
@@ -91,9 +90,12 @@ impl Stretch {
     }
 
     fn begins_at(self) -> SystemTime {
-        let start = u64::try_from(self.start).unwrap_or(0);
-        SystemTime::UNIX_EPOCH + Duration::from_secs(start)
+        moment(self.start)
     }
+}
+
+fn moment(second: i64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(second).unwrap_or(0))
 }
 
 #[cfg(test)]
@@ -102,6 +104,27 @@ mod tests {
 
     fn stretch(start: i64, seconds: u64) -> Stretch {
         Stretch { start, length: Duration::from_secs(seconds) }
+    }
+
+    #[test]
+    fn all_that_has_been_shown_is_kept_or_not() {
+        let (stretch, over) = (stretch(1000, 600), 5000);
+        for (kept, now, expected) in [
+            (&[(1000, 1600)][..], over, true),
+            (&[(1010, 1590)], over, true),
+            (&[(1011, 1600)], over, false),
+            (&[(1000, 1589)], over, false),
+            // A hole.
+            (&[(1000, 1300), (1320, 1600)], over, false),
+            (&[(0, 100), (900, 2000)], over, true),
+            // It is still on.
+            (&[(1000, 1300)], 1305, true),
+            (&[(1000, 1300)], 1320, false),
+            (&[], over, false),
+        ] {
+            let spans: Vec<_> = kept.iter().map(|&(from, until)| (moment(from), moment(until))).collect();
+            assert_eq!(stretch.is_whole(&spans, now), expected, "{kept:?} at {now}");
+        }
     }
 
     #[test]

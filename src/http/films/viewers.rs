@@ -14,6 +14,7 @@ use crate::accounts::{Form, Owner, Title};
 use crate::films::Video;
 use crate::http::State;
 use crate::http::admission::{Place, household};
+use crate::http::catchup::Turns;
 use crate::http::error::ApiError;
 use crate::http::extract::Client;
 use crate::http::presence::{How, Stay};
@@ -56,6 +57,8 @@ pub(in crate::http) struct FilmViewer {
     rate: u64,
     household: IpAddr,
     until: Mutex<Instant>,
+    /// One of them at a time has a connection to an archive of a provider.
+    pub(in crate::http) turns: Turns,
     _place: Place,
     stay: Stay,
 }
@@ -128,7 +131,15 @@ impl Viewers {
         let until = Mutex::new(Instant::now() + SILENCE);
         let shared = Arc::clone(&self.0);
         let stay = state.audience.presence.enter(client, title.id().into(), how, seat);
-        let viewer = Arc::new(FilmViewer { shared, rate, household, until, _place: place, stay });
+        let viewer = Arc::new(FilmViewer {
+            shared,
+            rate,
+            household,
+            until,
+            turns: Turns::default(),
+            _place: place,
+            stay,
+        });
         all.insert(key, Arc::clone(&viewer));
         Ok(viewer)
     }
