@@ -24,7 +24,6 @@ use forebay_relay::provider_archives::may_have;
 use http::{HeaderMap, Method, StatusCode, Uri, header};
 use jiff::Timestamp;
 
-pub(super) use self::playback::Turns;
 pub(super) use self::playlist::Rendering;
 use self::stretch::Stretch;
 use super::State;
