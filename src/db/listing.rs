@@ -108,8 +108,8 @@ pub struct Table {
     key: &'static str,
     /// The column that holds the part of a number behind the dot.
     minor: &'static str,
-    /// The columns with the number at Gracenote, with how much of its past can be had and with the
-    /// shift of the guide, where it has them.
+    /// The columns with the number at Gracenote, with how much of its past is kept here and how many
+    /// days of it by its providers, and with the shift of the guide, where it has them.
     more: &'static str,
     /// Where the ids of its rows begin by which players know them.
     player_ids: u32,
@@ -121,7 +121,7 @@ pub const RELAYS: Table = Table {
     narrow: "relays INDEXED BY relays_search",
     key: "id",
     minor: "0",
-    more: "NULL, timeshift, 0",
+    more: "NULL, timeshift, 0, 0",
     player_ids: player_id::OF_RELAYS,
 };
 
@@ -131,7 +131,7 @@ pub const LINEUP: Table = Table {
     narrow: "lineup_channels",
     key: "rank",
     minor: "number_minor",
-    more: "nullif(gracenote_id, ''), nullif(archive_days, 0) || 'days', guide_shift",
+    more: "nullif(gracenote_id, ''), NULL, archive_days, guide_shift",
     player_ids: player_id::OF_PLAYLISTS,
 };
 
@@ -274,6 +274,7 @@ fn read<'a>(row: &'a Row<'_>, player_ids: u32) -> Result<(i64, Entry<'a>), Error
     let number = |major, minor| {
         Some(Number { major: u32::try_from(major?).ok()?, minor: u16::try_from(minor?).ok()? })
     };
+    let of_provider = Some(row.get::<_, u32>(11)?).filter(|&count| count > 0).map(days);
     let entry = Entry {
         id: text(1)?.unwrap_or_default(),
         name: text(2)?.unwrap_or_default(),
@@ -282,9 +283,9 @@ fn read<'a>(row: &'a Row<'_>, player_ids: u32) -> Result<(i64, Entry<'a>), Error
         logo: text(6)?,
         guide_id: text(7)?,
         gracenote_id: text(9)?,
-        guide_shift: row.get(11)?,
+        guide_shift: row.get(12)?,
         // It was checked when it was written.
-        archive: text(10)?.and_then(|text| humantime::parse_duration(text).ok()),
+        archive: text(10)?.and_then(|text| humantime::parse_duration(text).ok()).max(of_provider),
         player_id: part(8)?.and_then(|row| player_id::of_row(player_ids, row)),
     };
     Ok((key, entry))

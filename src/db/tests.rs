@@ -351,3 +351,56 @@ async fn a_database_of_the_first_schema_is_upgraded_with_all_that_is_in_it() {
     let known = i32::try_from(MIGRATIONS.len()).unwrap();
     assert_eq!((version(&file), version(&folder.path().join("forebay-schema-1.db"))), (known, 1));
 }
+
+#[tokio::test]
+async fn what_playlists_have_brought_outlives_the_upgrade_to_archives_of_providers() {
+    let folder = tempfile::tempdir().unwrap();
+    let before = open_with(folder.path(), &MIGRATIONS[..12]).unwrap();
+    insert(&before.connection, "one", "{}").unwrap();
+    let filled = before.connection.execute_batch(
+        "INSERT INTO playlists (id, name, settings, created_at, changed_at, is_of_host, reaches_private)
+             VALUES (1, 'Mine', '{\"a\": 1}', 5, 6, 0, 1);
+         INSERT INTO refreshes (playlist_id, taken_at, digest, etag, last_modified, summary)
+             VALUES (1, 7, x'0102', 'tag', 'date', '{\"live\": 2}');
+         INSERT INTO channel_groups (id, playlist_id, key, name, position) VALUES (1, 1, 1, 'News', 1);
+         INSERT INTO sources (id, playlist_id, key, content, address, name, entry)
+             VALUES (1, 1, x'01', 1, 1, 1, '[1]'), (2, 1, x'02', 2, 2, 2, '[2]');
+         INSERT INTO channels (id, playlist_id, path, rank, number, number_minor, name, group_id, group_title,
+                 logo, guide_id, gracenote_id, search, is_adult, is_hidden, is_absent, merge_guide_id,
+                 merge_name, merge_source, leader, is_duplicate, is_shown, unusable, guide_shift)
+             VALUES (1, 1, 'c-1', 1, 5, 1, 'One', 1, 'News', '', 'one.uk', '9', 'one', 0, 0, 0, 1, 1, 1, NULL, 0, 1,
+                     0, 3600),
+                    (2, 1, 'c-2', 2, NULL, 0, 'Two', 1, 'News', '', '', '', 'two', 0, 0, 0, 2, 2, 2, 1, 0, 1, 0, 0);",
+    );
+    filled.unwrap();
+    drop(before);
+    let database = Database::open(folder.path()).unwrap();
+    assert_eq!(database.read(count_rows).await, Ok(1));
+    let kept = |sql: &'static str| {
+        database.read(move |connection| -> Result<String, Error> {
+            Ok(connection.query_row(sql, [], |row| row.get(0))?)
+        })
+    };
+    for (sql, expected) in [
+        ("SELECT group_concat(entry) FROM sources", "[1],[2]"),
+        (
+            "SELECT group_concat(concat_ws('/', path, name, leader, archive_days)) FROM channels",
+            "c-1/One/0,c-2/Two/1/0",
+        ),
+        (
+            "SELECT concat_ws('/', path, number, number_minor, tvg_id, guide_shift, archive_days) FROM lineup_channels",
+            "c-1/5/1/one.uk/3600/0",
+        ),
+        (
+            "SELECT concat_ws('/', name, settings, created_at, reaches_private) FROM playlists",
+            "Mine/{\"a\": 1}/5",
+        ),
+        // It is read anew at the next refresh.
+        (
+            "SELECT concat_ws('/', taken_at, length(digest), etag, last_modified, summary) FROM refreshes",
+            "7/32/{\"live\": 2}",
+        ),
+    ] {
+        assert_eq!(kept(sql).await.as_deref(), Ok(expected), "{sql}");
+    }
+}

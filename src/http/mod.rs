@@ -57,6 +57,7 @@ mod status;
 mod streaming;
 mod tally;
 mod token;
+mod turns;
 mod viewers;
 mod visits;
 mod webhooks;

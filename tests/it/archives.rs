@@ -145,7 +145,7 @@ async fn add_account(relay: &Relay, origin: &Origin) {
 }
 
 /// Moments that a panel with an archive of sixty days may be asked for: around a change of its clock, if there was one
-/// lately, and else just so.
+/// lately, and else just so. What is asked around fixed changes is in the tables of the core (`lineup::catchup`).
 fn moments(zone: &TimeZone) -> Vec<i64> {
     let before = Timestamp::now();
     let change = zone.preceding(before).next().map(|change| change.timestamp().as_second());

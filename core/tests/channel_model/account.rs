@@ -184,7 +184,7 @@ impl Account {
                             tally.preempted_lingering += 1;
                         }
                         (Purpose::Hedge | Purpose::Probe | Purpose::Archive, _) => {
-                            tally.preempted_beside += 1
+                            tally.preempted_beside += 1;
                         }
                     }
                     match wanted.purpose {

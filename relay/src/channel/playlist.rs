@@ -50,6 +50,11 @@ impl Rendered {
         Self::of(Listing { target_duration, discontinuity_sequence, segments, is_whole: true })
     }
 
+    /// A playlist that was written elsewhere. The tag differs for each text at the same address.
+    pub fn written(text: String, etag: String) -> Self {
+        Self { gzip: OnceLock::new(), text: text.into(), etag }
+    }
+
     fn of(listing: Listing<'_>) -> Self {
         let text = listing.render(PREFIX);
         let Listing { target_duration, discontinuity_sequence, segments, .. } = listing;

@@ -25,6 +25,11 @@ use crate::model::{Source, SourceUrl};
 /// within the first hundred.
 const MAX_BEGINNING: usize = 64 << 10;
 
+/// Bytes of the segments of a playlist that wait for the viewer, who takes them at the pace of its
+/// player: a second of the highest rate. A channel has more, since many watch it and its sources
+/// are late at times.
+const MAX_WAITING: usize = 2 << 20;
+
 /// In so many bytes of a transport stream, from anywhere in it, its packets are found: one that is
 /// cut, and those that must follow each other.
 const LOCK_BYTES: usize = (LOCK + 1) * STRIDES[2];
@@ -137,7 +142,7 @@ async fn follow(
 ) -> Result<BoxStream<'static, Result<Bytes, Error>>, Error> {
     let context = Context::default();
     let entry = hls::Entry { asked_at: context.memory.now(), url, body };
-    let upstream = hls::open(session, source, context, entry, hold).await?;
+    let upstream = hls::open(session, source, context, entry, MAX_WAITING, hold).await?;
     let hold = upstream.hold;
     let bytes = upstream.pieces.try_filter_map(|piece| {
         future::ready(Ok(match piece {

@@ -5,13 +5,16 @@
 //! Other archives are cut near it. An archive that cannot be told where to end has no such parts.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
+use forebay_relay::channel::Rendered;
 use forebay_relay::model::Channel;
 use forebay_relay::provider_archives::may_have;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 
+use super::playlist;
 use super::provider::admit;
 use super::stretch::Stretch;
 use crate::http::State;
@@ -41,40 +44,45 @@ pub(super) fn check(channel: &Channel, stretch: Stretch) -> Result<(), ApiError>
 }
 
 /// The playlist of a stretch. Nothing is opened for it.
-pub(super) async fn playlist(
+pub(super) async fn playlist_of(
     state: &State,
     channel: &Channel,
     stretch: Stretch,
     client: &Client,
+    headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
     check(channel, stretch)?;
-    let text = render(stretch, Timestamp::now().as_second(), &client.watching.carried.query());
-    let text = text.ok_or_else(|| stretch.nowhere())?;
     let _viewer = admit(state, channel, client).await?;
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("application/vnd.apple.mpegurl")),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-    ];
-    Ok((headers, text).into_response())
+    let carried = client.watching.carried.query();
+    let render = || {
+        let minutes = minutes(stretch, Timestamp::now().as_second()).ok_or_else(|| stretch.nowhere())?;
+        Ok(move || {
+            let tag = format!("utc-{}-{}", minutes.start, minutes.end);
+            Rendered::written(render(minutes, &carried), tag)
+        })
+    };
+    playlist::answer(state, headers, render).await
 }
 
-/// The text; `None` where not even a minute of it is over.
-fn render(stretch: Stretch, now: i64, carried: &str) -> Option<String> {
+/// The minutes of a stretch that are over, by their numbers; `None` where not even one is.
+fn minutes(stretch: Stretch, now: i64) -> Option<Range<i64>> {
     let stretch = stretch.of_provider(now);
     // Whole minutes, since panels know no others.
-    let first = stretch.start.div_euclid(PART) * PART;
-    let count = (stretch.end.min(now) - first + PART - 1).div_euclid(PART);
-    let count = count.min((now - first).div_euclid(PART));
-    if count < 1 {
-        return None;
-    }
+    let first = stretch.start.div_euclid(PART);
+    let until = (stretch.end.min(now) + PART - 1).div_euclid(PART).min(now.div_euclid(PART));
+    (first < until).then_some(first..until)
+}
+
+fn render(minutes: Range<i64>, carried: &str) -> String {
     let mut text =
         format!("#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:{PART}\n#EXT-X-PLAYLIST-TYPE:VOD\n");
-    for at in (0..count).map(|nth| first + nth * PART) {
-        if at > first {
+    let first = minutes.start;
+    for minute in minutes {
+        if minute > first {
             // Each may have a clock of its own.
             text.push_str("#EXT-X-DISCONTINUITY\n");
         }
+        let at = minute * PART;
         let date = Timestamp::from_second(at).unwrap_or_default();
         let _ =
             write!(text, "#EXT-X-PROGRAM-DATE-TIME:{date}\n#EXTINF:{PART},\nhls/{}{at}{}", NAME.0, NAME.1);
@@ -84,7 +92,7 @@ fn render(stretch: Stretch, now: i64, carried: &str) -> Option<String> {
         text.push('\n');
     }
     text.push_str("#EXT-X-ENDLIST\n");
-    Some(text)
+    text
 }
 
 #[cfg(test)]
@@ -95,7 +103,8 @@ mod tests {
     fn a_playlist_has_the_whole_minutes_that_are_over() {
         let stretch = |minutes| Stretch::of_panel("1769884220", minutes).unwrap();
         let names = |minutes, now| -> Vec<i64> {
-            let text = render(stretch(minutes), now, "").unwrap_or_default();
+            let text = super::minutes(stretch(minutes), now).map(|minutes| render(minutes, ""));
+            let text = text.unwrap_or_default();
             let names = text.lines().filter_map(|line| line.strip_prefix("hls/utc-")?.strip_suffix(".ts"));
             names.map(|name| name.parse().unwrap()).collect()
         };
@@ -103,7 +112,7 @@ mod tests {
         assert_eq!(names("2", later), [first, first + 60, first + 120]);
         assert_eq!(names("60", first + 150), [first, first + 60], "a minute that is not over has no end");
         assert_eq!(names("60", first + 59), [0; 0]);
-        let text = render(stretch("1"), later, "token=abc").unwrap();
+        let text = render(minutes(stretch("1"), later).unwrap(), "token=abc");
         assert!(
             text.contains("hls/utc-1769884260.ts?token=abc\n") && text.ends_with("#EXT-X-ENDLIST\n"),
             "{text}"

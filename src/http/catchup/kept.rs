@@ -5,7 +5,6 @@
 //! a programme that is still on it holds what has been shown.
 
 use std::io;
-use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -14,17 +13,16 @@ use forebay_relay::channel::{Excerpt, ExcerptReader};
 use forebay_relay::model::Channel;
 use futures_util::stream;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use tokio::task::{JoinError, spawn_blocking};
 
 use super::Asked;
+use super::playlist;
 use super::stretch::Stretch;
 use crate::accounts::Title;
 use crate::http::State;
-use crate::http::encoding::takes_gzip;
 use crate::http::error::ApiError;
 use crate::http::extract::Client;
 use crate::http::films::FilmViewer;
-use crate::http::hls::{self, MARK};
+use crate::http::hls::MARK;
 use crate::http::live::no_body;
 use crate::http::presence::How;
 use crate::http::range::Part;
@@ -97,7 +95,7 @@ fn body(reader: ExcerptReader, viewer: Arc<FilmViewer>, part: std::ops::Range<u6
 }
 
 /// A stretch of a channel as an HLS playlist, whose segments are those of the channel's own.
-pub(super) async fn playlist(
+pub(super) async fn playlist_of(
     state: &State,
     channel: &Channel,
     stretch: Stretch,
@@ -108,22 +106,11 @@ pub(super) async fn playlist(
     let how = (How::Catchup, find()?.rate());
     let _viewer = state.films.viewers.admit_to(state, client, &Title::from(channel), how).await?;
     let carried = client.watching.carried.query();
-    let is_compressed = takes_gzip(headers);
-    let _turn = state.documents.catchup.0.acquire().await.expect("the semaphore is never closed");
-    // Only now, and not while it waits: a day of segments takes megabytes, too.
-    let excerpt = find()?;
-    // On a thread of its own: a day has some twenty thousand segments.
-    let render = move || {
+    let render = || {
+        // Only now, and not while it waits: a day of segments takes megabytes, too.
+        let excerpt = find()?;
         let mark = if carried.is_empty() { MARK.to_owned() } else { format!("{MARK}&{carried}") };
-        let rendered = excerpt.playlist().with_query(&mark);
-        if is_compressed {
-            rendered.gzip();
-        }
-        rendered
+        Ok(move || excerpt.playlist().with_query(&mark))
     };
-    match spawn_blocking(render).await.map_err(JoinError::try_into_panic) {
-        Ok(rendered) => Ok(hls::answer(&rendered, headers)),
-        Err(Ok(panic)) => resume_unwind(panic),
-        Err(Err(_)) => Err(ApiError::unavailable("closing", "the server is ending".to_owned())),
-    }
+    playlist::answer(state, headers, render).await
 }

@@ -11,10 +11,9 @@
 mod in_parts;
 mod kept;
 mod playback;
+mod playlist;
 mod provider;
 mod stretch;
-
-use std::sync::Arc;
 
 use axum::extract::{Path, RawPathParams};
 use axum::response::{IntoResponse as _, Response};
@@ -24,9 +23,8 @@ use forebay_relay::model::Channel;
 use forebay_relay::provider_archives::may_have;
 use http::{HeaderMap, Method, StatusCode, Uri, header};
 use jiff::Timestamp;
-use tokio::sync::Semaphore;
 
-pub(super) use self::playback::Turns;
+pub(super) use self::playlist::Rendering;
 use self::stretch::Stretch;
 use super::State;
 use super::auth::WayUp;
@@ -50,19 +48,6 @@ impl Asked<'_> {
     /// Whether the beginning is wanted, if not all of it.
     fn is_from_start(&self) -> bool {
         RangeRequest::of(self.headers).is_none_or(|asked| asked.range.is_from_start())
-    }
-}
-
-/// Playlists that are made at the same time: one of a day takes some milliseconds, and megabytes.
-const MAX_RENDERED: usize = 4;
-
-/// The turns of those who want a playlist made.
-#[derive(Debug, Clone)]
-pub(super) struct Rendering(Arc<Semaphore>);
-
-impl Default for Rendering {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(MAX_RENDERED)))
     }
 }
 
@@ -133,7 +118,7 @@ pub(super) async fn watch_by_hls<N: Naming>(
             Keeper::of(&state, channel, stretch)?.in_parts(channel, stretch)?;
             Ok(hls::head_playlist(named).into_response())
         }
-        Some(stretch) => playlist(&state, channel, stretch?, &client, &headers).await,
+        Some(stretch) => playlist_of(&state, channel, stretch?, &client, &headers).await,
         None if method == Method::HEAD => Ok(hls::head_playlist(named).into_response()),
         None => hls::playlist(state, named, query, client, headers).await,
     }
@@ -236,7 +221,7 @@ async fn file_of(
 }
 
 /// A stretch of a channel as an HLS playlist.
-async fn playlist(
+async fn playlist_of(
     state: &State,
     channel: &Channel,
     stretch: Stretch,
@@ -246,8 +231,8 @@ async fn playlist(
     state.tally.note(Count::Playlists);
     let channel = &without_disabled(state, channel);
     match Keeper::of(state, channel, stretch)?.in_parts(channel, stretch)? {
-        Keeper::Provider { .. } => in_parts::playlist(state, channel, stretch, client).await,
-        Keeper::Us(_) => kept::playlist(state, channel, stretch, client, headers).await,
+        Keeper::Provider { .. } => in_parts::playlist_of(state, channel, stretch, client, headers).await,
+        Keeper::Us(_) => kept::playlist_of(state, channel, stretch, client, headers).await,
     }
 }
 

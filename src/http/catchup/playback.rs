@@ -11,7 +11,6 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::Bytes;
 use forebay_core::failover::SourceId;
-use forebay_relay::input::SocketGuard;
 use forebay_relay::model::ChannelId;
 use forebay_relay::provider_archives::Playback;
 use futures_util::FutureExt as _;
@@ -33,45 +32,6 @@ const MAX_PIECES: usize = 2;
 /// How often a playback looks whether there is a new list of channels, which costs nothing where
 /// there is none.
 const LOOKS: Duration = Duration::from_secs(1);
-
-/// The turns of one viewer at the archives of providers: only its latest request has one.
-///
-/// A player that seeks asks anew while the answer before is still open. On an account of one
-/// connection the new request would find it taken.
-#[derive(Debug, Default)]
-pub(in crate::http) struct Turns {
-    /// Ends the latest request.
-    latest: std::sync::Mutex<CancellationToken>,
-    seat: Arc<tokio::sync::Mutex<()>>,
-}
-
-/// The right of one request to have a connection.
-#[derive(Debug)]
-pub(super) struct Turn {
-    /// A later request has come.
-    pub(super) replaced: CancellationToken,
-    /// Must live as long as every socket: the next turn begins when it is dropped.
-    pub(super) hold: SocketGuard,
-}
-
-impl Turns {
-    /// Ends the request before, and waits until its connection is closed. `None` where a later
-    /// request comes meanwhile.
-    pub(super) async fn take(&self) -> Option<Turn> {
-        let replaced = CancellationToken::new();
-        let before = {
-            let mut latest = self.latest.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            std::mem::replace(&mut *latest, replaced.clone())
-        };
-        before.cancel();
-        let seat = tokio::select! {
-            biased;
-            () = replaced.cancelled() => return None,
-            seat = Arc::clone(&self.seat).lock_owned() => seat,
-        };
-        Some(Turn { replaced, hold: SocketGuard::new(seat) })
-    }
-}
 
 /// What is sent to the viewer of a playback, from a task of its own.
 pub(super) fn body(

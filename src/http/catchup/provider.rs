@@ -14,7 +14,7 @@ use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use jiff::Timestamp;
 
 use super::Asked;
-use super::playback::{self, Turn};
+use super::playback;
 use super::stretch::Stretch;
 use crate::accounts::Title;
 use crate::http::State;
@@ -24,6 +24,7 @@ use crate::http::films::FilmViewer;
 use crate::http::live::no_body;
 use crate::http::presence::How;
 use crate::http::tally::Count;
+use crate::http::turns::Turn;
 
 /// A stretch of a channel as one file of MPEG-TS, or the range of it that was asked for. Where it
 /// has to end with the stretch, only those providers are asked who can be told so.

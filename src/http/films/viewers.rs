@@ -14,10 +14,10 @@ use crate::accounts::{Form, Owner, Title};
 use crate::films::Video;
 use crate::http::State;
 use crate::http::admission::{Place, household};
-use crate::http::catchup::Turns;
 use crate::http::error::ApiError;
 use crate::http::extract::Client;
 use crate::http::presence::{How, Stay};
+use crate::http::turns::Turns;
 
 /// A viewer is gone after so long without a request. Players that have fetched half a minute ahead
 /// come back before that.

@@ -212,6 +212,7 @@ fn archive(operation: Operation) -> Operation {
         .fails(401, &["unauthorized"])
         .fails(403, &["not_allowed", "ended"])
         .fails(404, &["unknown_channel", "unplayable_channel", "no_archive"])
+        .fails(409, &["overtaken"])
         .fails(429, &["address_limit", "stream_limit"])
         .fails(502, ARCHIVE_FAILED)
         .fails(
@@ -275,6 +276,7 @@ fn segment(id: &str) -> Operation {
         .fails(401, &["unauthorized"])
         .fails(403, &["not_allowed", "ended"])
         .fails(404, &["unknown_channel", "unplayable_channel", "no_segment", "no_archive"])
+        .fails(409, &["overtaken"])
         .leads(416, "The segment has nothing of what `Range` names")
         .fails(429, &["address_limit", "stream_limit"])
         .fails(502, ARCHIVE_FAILED)

@@ -49,9 +49,9 @@ use crate::model::Source;
 /// Bytes in a piece: whole packets, and few, so that the pace is even.
 const PIECE: usize = 87 * PACKET_SIZE;
 
-/// Pieces that wait: 64 MiB, which is more than three segments of anything but the highest rates. A
+/// Bytes that wait for a channel: more than three segments of anything but the highest rates. A
 /// fetch goes on no faster then.
-const MAX_PIECES: usize = (64 << 20) / PIECE;
+pub(super) const MAX_WAITING: usize = 64 << 20;
 
 /// What waits in the queue.
 #[derive(Debug)]
@@ -72,16 +72,17 @@ pub(super) struct Entry {
     pub(super) body: Bytes,
 }
 
-/// Follows the playlist that the entry has answered.
+/// Follows the playlist that the entry has answered; so many bytes at most wait to be taken.
 pub(super) async fn open(
     session: Session,
     source: &Source,
     Context { memory, others, has_head_start, followed }: Context,
     entry: Entry,
+    max_waiting: usize,
     hold: SocketGuard,
 ) -> Result<Upstream, Error> {
     let monitor = Arc::new(Monitor::default());
-    let (out, mut queue) = mpsc::channel(MAX_PIECES);
+    let (out, mut queue) = mpsc::channel((max_waiting / PIECE).max(1));
     // The opening waits for a playlist that can be followed, so that
     // a bad one fails at once and not as a stream without media.
     let (ready, is_ready) = oneshot::channel();

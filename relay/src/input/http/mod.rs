@@ -71,7 +71,7 @@ impl Client {
             if beginning.is_playlist {
                 let body = read_whole(beginning.bytes, body).await?;
                 let entry = hls::Entry { asked_at, url, body };
-                return hls::open(session, &source, context, entry, hold).await;
+                return hls::open(session, &source, context, entry, hls::MAX_WAITING, hold).await;
             }
             let codec = if beginning.error.is_none() && radio::may_be_radio(&headers, &beginning.bytes) {
                 radio::find(&mut beginning.bytes, &mut body).await?
