@@ -4,8 +4,8 @@
 //! A claim is granted at once where a connection is free. A claim for an active source that finds
 //! none waits, and another lease is asked to yield where one matters less: a probe, a hedge of
 //! another channel, another channel that nobody watches, a retry of another channel, an archive, a
-//! watched channel of lower priority, in this order; among equals that of the lowest priority, and of these
-//! the youngest. Hedges and probes only take what is free.
+//! watched channel of lower priority, in this order; among equals that of the lowest priority, and
+//! of these the youngest. Hedges and probes only take what is free.
 //!
 //! A retry, of a source that has just failed, will most likely fail again: it waits behind all
 //! others, whatever its priority, and only probes and channels that nobody watches yield to it. So

@@ -108,8 +108,8 @@ pub struct Table {
     key: &'static str,
     /// The column that holds the part of a number behind the dot.
     minor: &'static str,
-    /// The columns with the number at Gracenote, with how much of its past is kept here and how many
-    /// days of it by its providers, and with the shift of the guide, where it has them.
+    /// The columns with the number at Gracenote, with how much of its past is kept here and how
+    /// many days of it by its providers, and with the shift of the guide, where it has them.
     more: &'static str,
     /// Where the ids of its rows begin by which players know them.
     player_ids: u32,

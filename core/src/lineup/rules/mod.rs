@@ -34,8 +34,8 @@ pub enum Subject {
 pub enum Test {
     /// Anything.
     Any,
-    /// This text, and nothing else. Groups are compared by their [`fold`](crate::lineup::names::fold),
-    /// as they are where channels are put into them.
+    /// This text, and nothing else. Groups are compared by their
+    /// [`fold`](crate::lineup::names::fold), as they are where channels are put into them.
     Is(String),
     /// This text, anywhere.
     Contains(String),
