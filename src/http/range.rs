@@ -1,5 +1,6 @@
 //! The part of a file or a segment that a request wants (RFC 9110, section 14).
 
+use forebay_relay::input::byte_range::ByteRange;
 use http::{HeaderMap, header};
 
 /// What is to be sent.
@@ -36,8 +37,7 @@ impl Part {
     }
 
     fn asked(headers: &HeaderMap, length: u64) -> Self {
-        let range = headers.get(header::RANGE).and_then(|range| range.to_str().ok());
-        range.and_then(|range| parse(range, length)).unwrap_or(Self::Whole)
+        ByteRange::of(headers).map_or(Self::Whole, |range| part(range, length))
     }
 }
 
@@ -58,10 +58,10 @@ const ENDLESS: u64 = (1 << 53) - 1;
 impl GrowingPart {
     /// What `headers` ask for of a file that has `length` bytes now.
     pub(super) fn of(headers: &HeaderMap, length: u64) -> Self {
-        match (Part::of(headers, length), bounds(headers)) {
+        match (Part::of(headers, length), ByteRange::of(headers)) {
             // Players begin with it, and want all that comes.
-            (_, Some((0, None))) => Self::Part(Part::Whole),
-            (Part::Of { start, .. }, Some((_, Some(last)))) if last >= ENDLESS => {
+            (_, Some(ByteRange::From { first: 0, last: None })) => Self::Part(Part::Whole),
+            (Part::Of { start, .. }, Some(ByteRange::From { last: Some(last), .. })) if last >= ENDLESS => {
                 Self::AllFrom { start, last }
             }
             (part, _) => Self::Part(part),
@@ -70,37 +70,24 @@ impl GrowingPart {
 
     /// The first byte that `headers` ask for.
     pub(super) fn begin(headers: &HeaderMap) -> Option<u64> {
-        bounds(headers).map(|(first, _)| first)
+        match ByteRange::of(headers)? {
+            ByteRange::From { first, .. } => Some(first),
+            ByteRange::Last(_) => None,
+        }
     }
 }
 
-/// The first byte of the range that is asked for, and the last where it names one.
-fn bounds(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
-    let range = headers.get(header::RANGE)?.to_str().ok()?;
-    let (first, last) = range.trim().strip_prefix("bytes=")?.split_once('-')?;
-    let last = last.trim();
-    Some((first.trim().parse().ok()?, if last.is_empty() { None } else { Some(last.parse().ok()?) }))
-}
-
-/// `None` for several ranges and what is no range: both may be ignored.
-fn parse(range: &str, length: u64) -> Option<Part> {
-    let (first, last) = range.trim().strip_prefix("bytes=")?.split_once('-')?;
-    let number = |text: &str| text.trim().parse::<u64>().ok();
-    let (start, end) = if first.trim().is_empty() {
-        // More than there is means all of it (section 14.1.2).
-        let count = number(last)?.min(length);
-        (length - count, length)
-    } else if last.trim().is_empty() {
-        (number(first)?, length)
-    } else {
-        let (first, last) = (number(first)?, number(last)?);
-        if last < first {
-            return None;
-        }
+/// The part of `length` bytes that a range names.
+fn part(range: ByteRange, length: u64) -> Part {
+    let (start, end) = match range {
         // The last byte is included in the request, and may lie behind the end.
-        (first, length.min(last.saturating_add(1)))
+        ByteRange::From { first, last } => {
+            (first, last.map_or(length, |last| length.min(last.saturating_add(1))))
+        }
+        // More than there is means all of it (section 14.1.2).
+        ByteRange::Last(count) => (length.saturating_sub(count), length),
     };
-    Some(if start < end { Part::Of { start, end } } else { Part::Nothing })
+    if start < end { Part::Of { start, end } } else { Part::Nothing }
 }
 
 #[cfg(test)]

@@ -18,9 +18,15 @@ pub enum ByteRange {
 }
 
 impl ByteRange {
+    /// The range that a request names. `None` without one, for several ranges, and for a header
+    /// that cannot be read: all of these may be ignored (RFC 9110, 14.2).
+    pub fn of(headers: &HeaderMap) -> Option<Self> {
+        Self::parse(headers.get(header::RANGE)?.to_str().ok()?)
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let (first, last) = text.trim().strip_prefix("bytes=")?.split_once('-')?;
-        match (first, last) {
+        match (first.trim(), last.trim()) {
             ("", count) => Some(Self::Last(number(count)?)),
             (first, "") => Some(Self::From { first: number(first)?, last: None }),
             (first, last) => {
@@ -55,10 +61,9 @@ pub struct RangeRequest {
 }
 
 impl RangeRequest {
-    /// What a player asks for. `None` for all of it, for several ranges, which would come as a
-    /// document of parts, and for what is no range.
+    /// What a player asks for; `None` where that is the whole file (see [`ByteRange::of`]).
     pub fn of(headers: &HeaderMap) -> Option<Self> {
-        let range = ByteRange::parse(headers.get(header::RANGE)?.to_str().ok()?)?;
+        let range = ByteRange::of(headers)?;
         Some(Self { range, validator: headers.get(header::IF_RANGE).cloned() })
     }
 
@@ -90,8 +95,7 @@ impl ContentRange {
         let (first, last) = range.split_once('-')?;
         let (first, last) = (number(first)?, number(last)?);
         let total = if total == "*" { None } else { Some(number(total)?) };
-        // A range beyond its own length is no answer to go
-        // by: the next request would begin behind the end.
+        // Refuse a range beyond its own length: the next request would begin behind the end.
         (first <= last && total.is_none_or(|total| last < total)).then_some(Self { first, last, total })
     }
 

@@ -18,7 +18,7 @@ mod stretch;
 use axum::extract::{Path, RawPathParams};
 use axum::response::{IntoResponse as _, Response};
 use forebay_relay::channel::{Excerpt, ListedChannel};
-use forebay_relay::input::byte_range::RangeRequest;
+use forebay_relay::input::byte_range::ByteRange;
 use forebay_relay::model::Channel;
 use forebay_relay::provider_archives::may_have;
 use http::{HeaderMap, Method, StatusCode, Uri, header};
@@ -47,7 +47,7 @@ struct Asked<'a> {
 impl Asked<'_> {
     /// Whether the beginning is wanted, if not all of it.
     fn is_from_start(&self) -> bool {
-        RangeRequest::of(self.headers).is_none_or(|asked| asked.range.is_from_start())
+        ByteRange::of(self.headers).is_none_or(ByteRange::is_from_start)
     }
 }
 
@@ -63,13 +63,8 @@ pub(super) async fn watch(
 ) -> Result<Response, ApiError> {
     match (channel, Stretch::of_query(&query)) {
         (Ok(Named { found, .. }), Some(stretch)) => {
-            file(
-                &state,
-                &found.channel,
-                stretch?,
-                Asked { client: &client, method: &method, headers: &headers },
-            )
-            .await
+            let asked = Asked { client: &client, method: &method, headers: &headers };
+            file(&state, &found.channel, stretch?, asked).await
         }
         (channel, _) if method == Method::HEAD => {
             films::head(state, path, channel, query, client, headers).await
@@ -90,13 +85,8 @@ pub(super) async fn watch_channel<N: Naming>(
     match Stretch::of_query(&query) {
         // What leads to the playlist takes the query along.
         Some(stretch) if uri.path().strip_suffix(".m3u8").is_none() => {
-            file(
-                &state,
-                &named.found.channel,
-                stretch?,
-                Asked { client: &client, method: &method, headers: &headers },
-            )
-            .await
+            let asked = Asked { client: &client, method: &method, headers: &headers };
+            file(&state, &named.found.channel, stretch?, asked).await
         }
         _ => live::watch_as_user(state, named, query, client, (uri, way), method).await,
     }
@@ -250,13 +240,8 @@ pub(super) async fn of_panel(
     let part = |wanted: &str| path.iter().find(|(name, _)| *name == wanted).map_or("", |(_, value)| value);
     let stretch = Stretch::of_panel(part("start"), part("minutes"))?;
     if part("id").strip_suffix(".m3u8").is_none() {
-        return file(
-            &state,
-            &channel,
-            stretch,
-            Asked { client: &client, method: &method, headers: &headers },
-        )
-        .await;
+        let asked = Asked { client: &client, method: &method, headers: &headers };
+        return file(&state, &channel, stretch, asked).await;
     }
     let (prefix, id, query) = (client.watching.prefix(), channel.id.as_str(), stretch.query());
     // Relative, since a proxy may serve Forebay below a path.
