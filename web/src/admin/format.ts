@@ -9,6 +9,9 @@ export const count = (value: number): string => plain.format(value);
 export const counted = (value: number, one: string, many = `${one}s`): string =>
   `${count(value)} ${value === 1 ? one : many}`;
 
+/** The parts that say something: `2 running, 5 waiting` */
+export const joined = (parts: string[]): string => parts.filter((part) => part !== '').join(', ');
+
 /** Bits a second: `0`, `850 kbit/s`, `4.2 Mbit/s` */
 export function bitrate(bits: number): string {
   return bits === 0 ? '0' : `${scaled(bits, 1000, ['bit/s', 'kbit/s', 'Mbit/s', 'Gbit/s'])}`;

@@ -1,7 +1,7 @@
 // A job as the API tells it, and the words for it.
 
 import type { Schema } from '../../api/call';
-import { ago, counted, duration } from '../../format';
+import { ago, counted, duration, joined } from '../../format';
 
 export type Job = Schema<'JobDocument'>;
 
@@ -63,5 +63,5 @@ export function timesOf({ state, created_at, started_at, finished_at, next_at, a
     next_at === null ? '' : `again in ${duration((Date.parse(next_at) - now) / 1000)}`,
     attempts > 1 ? counted(attempts, 'attempt') : '',
   ];
-  return parts.filter((part) => part !== '').join(', ');
+  return joined(parts);
 }

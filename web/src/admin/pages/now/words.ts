@@ -3,7 +3,7 @@
 import type { Schema } from '../../api/call';
 import type { Stream } from '../../live.svelte';
 import { failure } from '../../../words';
-import { count } from '../../format';
+import { count, joined } from '../../format';
 
 export interface State {
   word: string;
@@ -32,7 +32,7 @@ export function readersOf({ clients_by_kind: { ts, hls }, readers }: Stream): st
     hls > 0 ? `${count(hls)} by HLS` : '',
     ...others.map(([kind, many]) => (many > 1 ? `${count(many)} ${kind}` : kind)),
   ];
-  return parts.filter((part) => part !== '').join(', ');
+  return joined(parts);
 }
 
 type Source = Schema<'OpenSource'> | Schema<'ClosedSource'>;

@@ -1,7 +1,7 @@
 // A playlist as the API tells it, and what is said of it.
 
 import type { Schema } from '../../api/call';
-import { count, counted, date } from '../../format';
+import { count, counted, date, joined } from '../../format';
 
 export interface Playlist {
   id: number;
@@ -37,7 +37,7 @@ export function contentsOf({ summary }: Playlist['state']): string {
     added > 0 ? `${count(added)} new` : '',
     absent > 0 ? `${count(absent)} missing` : '',
   ];
-  return parts.filter((part) => part !== '').join(', ');
+  return joined(parts);
 }
 
 /** What the panel says of the account; empty where there is none. */
@@ -52,7 +52,7 @@ export function accountOf({ account }: Playlist['state']): string {
     until === null ? '' : `until ${date(until)}`,
     zone === '' ? '' : `time zone ${zone}`,
   ];
-  return parts.filter((part) => part !== '').join(', ');
+  return joined(parts);
 }
 
 /** Whether its first list is being read, or is about to be. A list from a file has no address to be read from. */

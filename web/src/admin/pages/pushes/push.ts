@@ -1,7 +1,7 @@
 // A push as the API tells it, and the words for it.
 
 import type { Schema } from '../../api/call';
-import { ago, bytes, counted, duration } from '../../format';
+import { ago, bytes, counted, duration, joined } from '../../format';
 
 export type Push = Schema<'PushDocument'>;
 export type Action = 'start' | 'stop' | 'restart';
@@ -33,7 +33,7 @@ export function historyOf(push: Push): string {
     push.republishes > 0 ? `${counted(push.republishes, 'reconnection')} for a changed stream` : '',
     push.frames_dropped > 0 ? `${counted(push.frames_dropped, 'picture')} left out` : '',
   ];
-  return parts.filter((part) => part !== '').join(', ');
+  return joined(parts);
 }
 
 /** What to know about a push that is on air; nothing where all is well. */

@@ -6,6 +6,7 @@ import { who } from '../../session.svelte';
 import { Turns } from '../../turns';
 import { isFirstRead, type Playlist } from '../playlists/playlist';
 import { type Kind, read, sourceOf } from './address';
+import { freeName } from './free';
 
 const playlists = async () => (await call('get', '/api/playlists')).playlists as unknown as Playlist[];
 
@@ -69,7 +70,8 @@ class Provider {
         throw new Error(`The playlist ${same.name} has this address already.`);
       }
       const account = kind === 'account' ? { kind: 'xtream' } : {};
-      const body = { name: freeName(pasted.url.hostname, others), url, ...account, ...login };
+      const name = freeName(pasted.url.hostname, others.map((other) => other.name));
+      const body = { name, url, ...account, ...login };
       const made = (await call('post', '/api/playlists', { body })) as unknown as Playlist;
       this.turns.begin();
       this.playlist = made;
@@ -138,16 +140,6 @@ function unlessGone(thrown: unknown): void {
   if (!isGone(thrown)) {
     throw thrown;
   }
-}
-
-/** The host, and a number where another playlist is called so. */
-function freeName(host: string, others: Playlist[]): string {
-  const names = new Set(others.map(({ name }) => name));
-  let name = host;
-  for (let number = 2; names.has(name); number += 1) {
-    name = `${host} ${number}`;
-  }
-  return name;
 }
 
 export const provider = new Provider();

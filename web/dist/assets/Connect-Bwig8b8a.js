@@ -1,1 +1,0 @@
-import{$ as e,et as t}from"./disclose-version-B-q7USY0.js";import{n}from"./Confirm-CTo7LPhB.js";import{t as r}from"./Addresses-BbHd4v_1.js";function i(i,a){t(a,!0),n(i,{get title(){return`Watch as ${a.user.name??``}`},get close(){return a.close},isLight:!0,children:(e,t)=>{r(e,{get user(){return a.user}})},$$slots:{default:!0}}),e()}export{i as default};

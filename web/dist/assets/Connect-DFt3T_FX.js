@@ -1,0 +1,1 @@
+import{$ as e,et as t}from"./disclose-version-B-q7USY0.js";import{n}from"./Confirm-DczzI9PO.js";import{t as r}from"./Addresses-nyErYqQL.js";function i(i,a){t(a,!0),n(i,{get title(){return`Watch as ${a.user.name??``}`},get close(){return a.close},isLight:!0,children:(e,t)=>{r(e,{get user(){return a.user}})},$$slots:{default:!0}}),e()}export{i as default};

@@ -1,1 +1,0 @@
-import{N as e,j as t,rt as n}from"./disclose-version-B-q7USY0.js";import"./admin-BCOk0yLp.js";var r=e(`<h1 tabindex="-1">No such page</h1> <p>This address leads nowhere. <a href="./">What is on now</a></p>`,1);function i(e){var i=r();n(2),t(e,i)}export{i as default};

@@ -1,0 +1,1 @@
+import{N as e,j as t,rt as n}from"./disclose-version-B-q7USY0.js";import"./admin-Cgqt5-0J.js";var r=e(`<h1 tabindex="-1">No such page</h1> <p>This address leads nowhere. <a href="./">What is on now</a></p>`,1);function i(e){var i=r();n(2),t(e,i)}export{i as default};

@@ -1,1 +1,0 @@
-import{l as e}from"./admin-BCOk0yLp.js";async function t(){try{return(await e(`get`,`/api/playlists`)).playlists.length===0}catch{return!1}}export{t};

@@ -1,0 +1,1 @@
+import{l as e}from"./admin-Cgqt5-0J.js";async function t(){try{return(await e(`get`,`/api/playlists`)).playlists.length===0}catch{return!1}}export{t};
